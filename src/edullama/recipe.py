@@ -1,0 +1,229 @@
+"""The recipe: every setting of a course, typed, explained and checked. One section a stage, read from course.toml."""
+
+import difflib
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from edullama.errors import RecipeError
+
+BUILTIN = "builtin:smollm2-135m-instruct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    title: str = "My course"
+    model: str = BUILTIN  # Hub id, local folder, .gguf file, or the builtin
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    ocr_languages: str = "eng+deu"  # Tesseract's names, joined by +
+    workers: int = 2  # pages read at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare:
+    window: int = 4  # consecutive slides to one training input
+    stride: int = 4  # slides from one window's start to the next
+    exam_share: float = 0.3  # of the cards; the others' questions make the catalogue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finetune:
+    quantize: Literal["nf4", "none"] = "nf4"  # how the frozen base is held; none: in full precision
+    rank: int = 16  # of the LoRA adapter
+    alpha: int = 32  # the adapter's update is scaled by alpha / rank
+    dropout: float = 0.0
+    learning_rate: float = 5e-4
+    epochs: int = 4
+    batch_size: int = 2  # windows a step
+    max_tokens: int = 1024  # of one window; longer ones are split
+    max_steps: int | None = None  # stop early: for trial runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shrink:
+    layers: int | tuple[int, ...] = 20  # how many, evenly spread with first and last kept, or which (0-based)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distill:
+    epochs: int = 4
+    learning_rate: float = 5e-4
+    batch_size: int = 8  # questions a step
+    temperature: float = 2.0  # softens both distributions before they are compared
+    max_new_tokens: int = 80  # of a teacher's answer
+    max_questions: int | None = None  # of the catalogue: for trial runs
+    max_steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluate:
+    max_questions: int | None = None  # of the exam and of the controls, each: for trial runs
+    judge: str | None = None  # name of an [endpoint.NAME] section
+    pairs: tuple[tuple[str, str], ...] = (("teacher", "base"), ("student", "base"), ("student", "teacher"))  # judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    models: tuple[Literal["teacher", "student"], ...] = ("teacher", "student")
+    gguf: Literal["q8_0", "f16", "f32"] = "q8_0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    base_url: str  # of an OpenAI-compatible server, usually ending in /v1
+    model: str
+    api_key_env: str | None = None  # the environment variable that holds the key
+    concurrency: int = 4  # requests at a time
+    timeout: float = 120.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    course: Course = field(default_factory=Course)
+    ingest: Ingest = field(default_factory=Ingest)
+    prepare: Prepare = field(default_factory=Prepare)
+    finetune: Finetune = field(default_factory=Finetune)
+    shrink: Shrink = field(default_factory=Shrink)
+    distill: Distill = field(default_factory=Distill)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    export: Export = field(default_factory=Export)
+    endpoint: dict[str, Endpoint] = field(default_factory=dict)
+
+    def values(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return the named sections ("finetune") and single settings ("course.seed") as plain values."""
+        return {name: _plain(_look_up(self, name)) for name in names}
+
+
+def read_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a course.toml; `overrides` are "section.key=value" in TOML, and win.
+
+    Raises RecipeError that names the file, the key and the nearest known one.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file. `edullama new FOLDER --lectures PDFS` starts a course.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from None
+    for override in overrides:
+        _override(values, override)
+    return parse_recipe(values, str(path))
+
+
+def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
+    """Check nested values and build the recipe; `source` is named in errors."""
+    _check_keys(values, Recipe, source, "")
+    for name, section in values.get("endpoint", {}).items():
+        _check_keys(section, Endpoint, source, f"endpoint.{name}.")
+    try:
+        recipe = _adapter().validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"{source}: '{where}' is {first['input']!r}: {first['msg']}") from None
+    _check_values(recipe, source)
+    return recipe
+
+
+@cache
+def _adapter() -> TypeAdapter[Recipe]:
+    return TypeAdapter(Recipe)
+
+
+def _check_keys(values: Any, section: type, source: str, prefix: str) -> None:
+    if not isinstance(values, dict):
+        raise RecipeError(f"{source}: '{prefix.rstrip('.')}' must be a section, like [{prefix.rstrip('.')}]")
+    known = {item.name: item.type for item in fields(section)}
+    for key, value in values.items():
+        if key not in known:
+            raise RecipeError(f"{source}: no setting '{prefix}{key}'.{_suggest(key, prefix)}")
+        kind = known[key]
+        if isinstance(kind, type) and is_dataclass(kind):
+            _check_keys(value, kind, source, f"{prefix}{key}.")
+
+
+def _suggest(key: str, prefix: str) -> str:
+    """Return the nearest known setting as advice, or a list of what there is."""
+    close = difflib.get_close_matches(f"{prefix}{key}", _all_names(), n=1, cutoff=0.6)
+    if not close:
+        close = [name for name in _all_names() if name.split(".")[-1] == key][:1]
+    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(_all_names())}."
+
+
+@cache
+def _all_names() -> list[str]:
+    names = [item.name for item in fields(Recipe)]
+    for item in fields(Recipe):
+        if isinstance(item.type, type) and is_dataclass(item.type):
+            names += [f"{item.name}.{setting.name}" for setting in fields(item.type)]
+    return names + [f"endpoint.NAME.{setting.name}" for setting in fields(Endpoint)]
+
+
+def _check_values(recipe: Recipe, source: str) -> None:
+    """Refuse values of the right type that cannot work."""
+    numbers = {
+        "prepare.window": recipe.prepare.window,
+        "prepare.stride": recipe.prepare.stride,
+        "finetune.rank": recipe.finetune.rank,
+        "finetune.epochs": recipe.finetune.epochs,
+        "finetune.batch_size": recipe.finetune.batch_size,
+        "distill.epochs": recipe.distill.epochs,
+        "distill.batch_size": recipe.distill.batch_size,
+        "distill.temperature": recipe.distill.temperature,
+        "distill.max_new_tokens": recipe.distill.max_new_tokens,
+        "ingest.workers": recipe.ingest.workers,
+    }
+    for name, value in numbers.items():
+        if value <= 0:
+            raise RecipeError(f"{source}: '{name}' is {value}; it must be above 0")
+    if not 0 < recipe.prepare.exam_share < 1:
+        raise RecipeError(f"{source}: 'prepare.exam_share' is {recipe.prepare.exam_share}; it must lie between 0 and 1")
+    judge = recipe.evaluate.judge
+    if judge is not None and judge not in recipe.endpoint:
+        raise RecipeError(f"{source}: 'evaluate.judge' is '{judge}', but there is no section [endpoint.{judge}]")
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    """Apply "section.key=value" to nested values in place."""
+    name, equals, value = text.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not equals or not dot:
+        raise RecipeError(f"--set {text}: write it as section.key=value, for example finetune.epochs=2")
+    values.setdefault(section, {})[key] = _toml_value(value.strip())
+
+
+def _toml_value(text: str) -> Any:
+    """Read a TOML value; a bare word is a string, so that shells need no double quoting."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _look_up(recipe: Recipe, name: str) -> Any:
+    value: Any = recipe
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return dataclasses and tuples as what JSON would give back, so that settings compare equal after a round trip."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+__all__ = ["BUILTIN", "Recipe", "parse_recipe", "read_recipe", "replace"]

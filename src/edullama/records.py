@@ -1,0 +1,220 @@
+"""The nouns that stages hand to each other. Frozen; one JSON line each, keys in field order."""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+Method = Literal["text", "ocr", "vision", "translated"]
+Contender = Literal["base", "teacher", "shrunk", "student"]
+CONTENDERS: tuple[Contender, ...] = ("base", "teacher", "shrunk", "student")
+Box = tuple[float, float, float, float]  # left, top, right, bottom in PDF points from the top left corner
+
+
+def stable_id(*parts: str) -> str:
+    """Return 12 hex digits that depend on the given texts alone, never on their place in a list."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, heading or label of a slide, with where it stands and how it was read."""
+
+    text: str
+    method: Method
+    page: int  # 1-based
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """What one slide says."""
+
+    lecture: str
+    pages: tuple[int, ...]  # 1-based pages of the PDF that this slide was read from
+    title: str
+    blocks: tuple[Block, ...]
+    language: str  # ISO 639-1, or "" where there is no text to tell from
+    kind: Literal["content", "blank"]
+    reason: str  # why its pages were read as text, by OCR, or not at all
+
+    @property
+    def text(self) -> str:
+        """All blocks in reading order, one a line."""
+        return "\n".join(block.text for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file, or one page of it, that could not be read."""
+
+    file: str
+    page: int | None  # 1-based; None: the whole file
+    problem: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One unit of training text: a slide, or a piece of an oversize one."""
+
+    id: str
+    lecture: str
+    text: str
+    slides: tuple[int, ...]  # 1-based pages
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Consecutive entries of one lecture that are trained on as one input."""
+
+    id: str
+    lecture: str
+    text: str
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question without its answer: all that distillation ever sees of a card."""
+
+    id: str
+    lecture: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A flashcard: a question and the reference answer to it."""
+
+    id: str
+    lecture: str
+    question: str
+    reference: str
+    source: str  # the file it came from
+
+    def ask(self) -> Question:
+        """Return the question alone."""
+        return Question(self.id, self.lecture, self.question)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Something that was left out, and why."""
+
+    id: str
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model answered to one question."""
+
+    question_id: str
+    model: str
+    text: str
+    tokens: tuple[int, ...]  # token ids, the end token included where the model wrote it
+    finish: Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question to a model, with the system text it is asked under."""
+
+    text: str
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for a prompt; `text` is None where nothing usable came."""
+
+    text: str | None
+    problem: str = ""
+
+
+class Winner(StrEnum):
+    """Outcome of one comparison; the last two are no outcome at all and never count as a tie."""
+
+    A = "A"
+    B = "B"
+    TIE = "tie"
+    INCONSISTENT = "inconsistent"  # the two orders contradict each other
+    UNPARSED = "unparsed"  # the judge gave no usable verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One judge's comparison of two answers to one question, shown in one order."""
+
+    question_id: str
+    pair: tuple[str, str]  # contenders A and B
+    order: tuple[str, str]  # the same two as shown: first, second
+    winner: Winner
+    reason: str  # the judge's words, kept whole
+    judge: str
+    date: str  # ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLoss:
+    """Mean loss of a card's reference answer under a model, given the question."""
+
+    question_id: str
+    model: str
+    nats: float  # per token of the reference
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """Cosine between the embeddings of an answer and of the reference."""
+
+    question_id: str
+    model: str
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval: a number never travels without it."""
+
+    name: str
+    mean: float | None  # None where there was nothing to measure
+    low: float | None
+    high: float | None
+    n: int  # questions it rests on
+    missing: int  # questions that should have counted and could not
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights on disk."""
+
+    path: str
+    kind: Literal["model", "adapter", "gguf"]
+    base: str  # the model an adapter belongs to; "" for whole models
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """Identity of a file; size and time spare reading it again when neither has changed."""
+
+    sha256: str
+    size: int  # bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a finished stage was made of. Written last, so its presence means the stage is whole."""
+
+    stage: str
+    settings: dict[str, Any]
+    inputs: dict[str, FileStamp]
+    outputs: dict[str, FileStamp]
+    counts: dict[str, int]
+    seconds: float
+    versions: dict[str, str]
+    notes: list[str] = field(default_factory=list)
