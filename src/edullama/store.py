@@ -10,12 +10,11 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -226,7 +225,7 @@ class Workspace:
 
 
 class Task:
-    """A stage at work: writes finished files by rename, keeps resumable ones in `partial/`, closes with the manifest."""
+    """A stage at work: writes files by rename, keeps resumable ones in `partial/`, closes with the manifest."""
 
     def __init__(
         self, work: Workspace, stage: Stage, folder: Path, settings: dict[str, Any], inputs: dict[str, FileStamp]
@@ -371,10 +370,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
 def _adapter(record: type[T]) -> TypeAdapter[T]:
-    return cast(TypeAdapter[T], _adapters(record))
-
-
-@cache
-def _adapters(record: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(record)
+    """Return pydantic's reader and writer of a record; built once a type, as building is slow."""
+    if record not in _ADAPTERS:
+        _ADAPTERS[record] = TypeAdapter(record)
+    return _ADAPTERS[record]
