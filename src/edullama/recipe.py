@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -224,6 +224,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
-
-
-__all__ = ["BUILTIN", "Recipe", "parse_recipe", "read_recipe", "replace"]

@@ -1,9 +1,14 @@
 """The nouns that stages hand to each other. Frozen; one JSON line each, keys in field order."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Method = Literal["text", "ocr", "vision", "translated"]
 Contender = Literal["base", "teacher", "shrunk", "student"]
@@ -134,6 +139,13 @@ class Reply:
     problem: str = ""
 
 
+Complete: TypeAlias = Callable[[Sequence[Prompt]], list[Reply]]
+"""A local model, a remote one and a plain function are all this: as many replies as prompts, in their order."""
+
+Embed: TypeAlias = "Callable[[Sequence[str]], NDArray[np.float32]]"
+"""(texts) -> (texts, dimensions), rows of unit length; a text with nothing to embed may give a row of zeros."""
+
+
 class Winner(StrEnum):
     """Outcome of one comparison; the last two are no outcome at all and never count as a tie."""
 
@@ -186,6 +198,16 @@ class Estimate:
     high: float | None
     n: int  # questions it rests on
     missing: int  # questions that should have counted and could not
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimizer step of a training run."""
+
+    step: int  # from 1
+    epoch: float
+    loss: float  # nats per token; distillation's is multiplied by T²
+    learning_rate: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ class Stage:
 STAGES = (
     Stage(
         "ingest", "1-ingest",
-        reads=("lectures/**/*.pdf",),
-        writes=("slides.jsonl", "text/*", "images.csv", "failures.jsonl"),
+        reads=("lectures/**/*.[pP][dD][fF]",),
+        writes=("slides.jsonl", "text/*", "images.csv", "removed.jsonl", "failures.jsonl"),
         settings=("ingest",),
         review=("images.csv",),
     ),
@@ -79,7 +79,8 @@ STAGES = (
             "2-prepare/exam.jsonl", "2-prepare/controls.jsonl", "3-finetune/adapter/*", "3-finetune/steps.jsonl",
             "4-shrink/model/*", "4-shrink/layers.json", "5-distill/model/*", "5-distill/steps.jsonl",
         ),
-        writes=("answers/*", "losses.jsonl", "similarities.jsonl", "verdicts.jsonl", "estimates.json", "plots/*",
+        writes=("answers/*", "losses.jsonl", "control_losses.jsonl", "similarities.jsonl", "verdicts.jsonl",
+                "estimates.json", "plots/*",
                 "report.html"),
         settings=("course", "evaluate", "endpoint"),
     ),
@@ -250,13 +251,13 @@ class Task:
         return PartialLog(self.partial / f"{name}.partial.jsonl", record)
 
     def move_in(self, source: Path, name: str) -> None:
-        """Replace a folder of the stage by one made under `partial/`."""
+        """Put a folder or file made under `partial/` in its place, replacing what an earlier run left there."""
         target = self.folder / name
-        if target.exists():
+        if target.is_dir():
             shutil.rmtree(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
-        self._written |= {path for path in target.rglob("*") if path.is_file()}
+        source.replace(target)
+        self._written |= {path for path in [target, *target.rglob("*")] if path.is_file()}
 
     def finish(self, **counts: int) -> Manifest:
         """Clear away what an earlier run left and this one did not write again, then write the manifest."""

@@ -1,0 +1,205 @@
+"""The command line: one short function a command. What is slow to import is imported by the stages themselves."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edullama.errors import EduLlamaError
+
+if TYPE_CHECKING:
+    from edullama.recipe import Recipe
+    from edullama.records import Manifest
+    from edullama.store import Workspace
+
+PARTIAL = 3  # exit code: the work is done, but some inputs could not be used
+INTERRUPTED = 130
+MADE_OF_TEXT = {"ingest", "prepare"}  # stages that need no model
+
+app = typer.Typer(
+    name="edullama",
+    help="Turn lectures into small language models that know them, and report honestly how well they do.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+Folder = Annotated[Path, typer.Argument(metavar="COURSE", help="The course's folder, which holds course.toml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.KEY=VALUE", help="Override a setting of course.toml, for example finetune.epochs=2."
+    ),
+]
+HERE = Path()
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend end in one line and exit code 1."""
+    try:
+        app()
+    except EduLlamaError as error:
+        print(f"edullama: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\nedullama: interrupted. Run the same command again to go on from here.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+@app.command()
+def new(
+    course: Annotated[Path, typer.Argument(metavar="COURSE", help="The folder to make.")],
+    lectures: Annotated[Path, typer.Option(help="A folder of lecture PDFs, or one PDF.")],
+    cards: Annotated[Path | None, typer.Option(help="A folder of flashcard files, or one file.")] = None,
+    controls: Annotated[
+        Path | None, typer.Option(help="Cards of another subject; the built-in ones by default.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The course's name; the folder's by default.")] = None,
+) -> None:
+    """Start a course from a folder of PDFs."""
+    from edullama.newcourse import create
+
+    create(course, lectures, cards, controls, title or course.name)
+    print(f"{course} is ready. Its settings are in {course / 'course.toml'}. Next: edullama run {course}")
+
+
+@app.command()
+def run(
+    course: Folder = HERE,
+    overrides: Overrides = None,
+    limit_steps: Annotated[int | None, typer.Option(help="Trial run: at most so many training steps, each.")] = None,
+    limit_questions: Annotated[int | None, typer.Option(help="Trial run: at most so many questions, each.")] = None,
+) -> None:
+    """Run all stages that are out of date."""
+    from edullama.store import STAGES, Workspace
+    from edullama.summary import summarize
+
+    work, recipe = Workspace(course), _recipe(course, [*(overrides or []), *_limits(limit_steps, limit_questions)])
+    partial = False
+    with work.lock():
+        for stage in STAGES:
+            status = work.stage_status(stage, recipe)
+            if status.state in ("done", "by hand"):
+                print(f"{stage.name:<9} up to date{f' ({status.why})' if status.why else ''}")
+            else:
+                print(
+                    f"{stage.name:<9} {status.state}: {status.why}" if status.why else f"{stage.name:<9} ...",
+                    flush=True,
+                )
+                _run_stage(stage.name, work, recipe)
+            manifest = work.manifest(stage.name)
+            partial |= bool(manifest and manifest.counts.get("failures"))
+    summarize(work)
+    _exit_if_partial(work, partial)
+
+
+@app.command()
+def status(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Show which stages are out of date, and why."""
+    from edullama.store import Workspace
+    from edullama.summary import show_status
+
+    show_status(Workspace(course), _recipe(course, overrides or []))
+
+
+@app.command()
+def ask(
+    course: Folder = HERE,
+    question: Annotated[str | None, typer.Argument(help="One question; without it, ask as many as you like.")] = None,
+    model: Annotated[str, typer.Option(help="base, teacher, shrunk or student.")] = "teacher",
+) -> None:
+    """Ask a finished course in the terminal."""
+    from edullama.asking import converse
+    from edullama.store import Workspace
+
+    converse(Workspace(course), _recipe(course, []), model, question)
+
+
+@app.command()
+def ingest(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Read the lectures into slides."""
+    _run_one("ingest", course, overrides)
+
+
+@app.command()
+def prepare(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Turn slides and cards into training windows, catalogue and exam."""
+    _run_one("prepare", course, overrides)
+
+
+@app.command()
+def finetune(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Train the teacher's QLoRA adapter."""
+    _run_one("finetune", course, overrides)
+
+
+@app.command()
+def shrink(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Make the student out of some of the teacher's layers."""
+    _run_one("shrink", course, overrides)
+
+
+@app.command()
+def distill(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Teach the student from questions alone."""
+    _run_one("distill", course, overrides)
+
+
+@app.command()
+def evaluate(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Examine base, teacher, shrunk and student, and write the report."""
+    _run_one("evaluate", course, overrides)
+
+
+@app.command()
+def export(course: Folder = HERE, overrides: Overrides = None) -> None:
+    """Write merged weights, GGUF files and a model card."""
+    _run_one("export", course, overrides)
+
+
+def _run_one(name: str, course: Path, overrides: list[str] | None) -> None:
+    """Run one stage, whether it is out of date or not."""
+    from edullama.store import Workspace
+
+    work = Workspace(course)
+    with work.lock():
+        manifest = _run_stage(name, work, _recipe(course, overrides or []))
+    _exit_if_partial(work, bool(manifest.counts.get("failures")))
+
+
+def _run_stage(name: str, work: "Workspace", recipe: "Recipe") -> "Manifest":
+    if name not in MADE_OF_TEXT:
+        print("  loading torch", file=sys.stderr, flush=True)
+    manifest: Manifest = importlib.import_module(f"edullama.stages.{name}").run(work, recipe)
+    counts = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in manifest.counts.items())
+    print(f"{name:<9} done in {manifest.seconds:.0f} s: {counts}", flush=True)
+    for note in manifest.notes:
+        print(f"{'':<9} {note}", flush=True)
+    return manifest
+
+
+def _recipe(course: Path, overrides: list[str]) -> "Recipe":
+    from edullama.recipe import read_recipe
+
+    return read_recipe(course / "course.toml", tuple(overrides))
+
+
+def _limits(steps: int | None, questions: int | None) -> list[str]:
+    """Return the trial run's limits as overrides of the recipe."""
+    limits = []
+    if steps is not None:
+        limits += [f"finetune.max_steps={steps}", f"distill.max_steps={steps}"]
+    if questions is not None:
+        limits += [f"distill.max_questions={questions}", f"evaluate.max_questions={questions}"]
+    return limits
+
+
+def _exit_if_partial(work: "Workspace", partial: bool) -> None:
+    if partial:
+        failures = work.folder("ingest") / "failures.jsonl"
+        print(
+            f"edullama: partial: some inputs could not be read. {failures} says which and what to do.", file=sys.stderr
+        )
+        raise typer.Exit(PARTIAL)

@@ -1,0 +1,194 @@
+"""Every figure of an evaluation, in one list and one order: the headline figures come first.
+
+Losses are nats per token of the reference answer. `reference_loss.X-base` is X minus base: negative is better.
+`knowledge.X` is the gain, base minus X, on the course's own exam minus the gain on control cards: positive is better.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Protocol, TypeVar
+
+from edullama.evaluation.judge import settle
+from edullama.evaluation.statistics import (
+    Scores,
+    Statistic,
+    difference_of_gains,
+    level,
+    paired_difference,
+    share,
+    win_share,
+)
+from edullama.records import CONTENDERS, Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
+
+COSINE_TIE = 0.005  # cosines closer than this say nothing about which answer is better
+GRAM = 4  # words: an n-gram this long seldom recurs in a sound answer
+CHANGED = tuple(contender for contender in CONTENDERS if contender != "base")
+
+
+class Scored(Protocol):
+    """A record that belongs to one question and one contender."""
+
+    @property
+    def question_id(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+
+
+R = TypeVar("R", bound=Scored)
+
+
+class Table:
+    """One value a question for every contender, over the questions that were put to them."""
+
+    def __init__(self, ids: Iterable[str], columns: Mapping[str, Scores]) -> None:
+        self.ids = frozenset(ids)
+        self.columns = {
+            name: {question: value for question, value in column.items() if question in self.ids}
+            for name, column in columns.items()
+        }
+
+    def column(self, contender: str) -> Scores:
+        """Return a contender's values; none where it is absent."""
+        return self.columns.get(contender, {})
+
+    def missing(self, *contenders: str) -> int:
+        """Count the questions for which none of these contenders has a value."""
+        return len(self.ids - set(chain(*(self.column(contender) for contender in contenders))))
+
+
+def estimate_all(
+    cards: Sequence[Card],
+    controls: Sequence[Card],
+    answers: Sequence[Answer],
+    losses: Sequence[ReferenceLoss],
+    control_losses: Sequence[ReferenceLoss],
+    similarities: Sequence[Similarity],
+    verdicts: Sequence[Verdict],
+) -> list[Estimate]:
+    """Return every figure over the exam cards and control cards that were put to the contenders.
+
+    A contender without records gives figures with n = 0 and every question missing.
+    """
+    exam, control = [card.id for card in cards], [card.id for card in controls]
+    own = Table(exam, tabulate(losses, lambda loss: loss.nats))
+    other = Table(control, tabulate(control_losses, lambda loss: loss.nats))
+    cosines = Table(exam, tabulate(similarities, lambda similarity: similarity.cosine))
+    return [
+        *_loss_figures(own, other),
+        *_cosine_figures(cosines),
+        *_health_figures(exam, answers),
+        *_verdict_figures(exam, verdicts),
+    ]
+
+
+def tabulate(records: Sequence[R], value: Callable[[R], float]) -> dict[str, dict[str, float]]:
+    """Return contender -> question id -> value."""
+    columns: dict[str, dict[str, float]] = {}
+    for record in records:
+        columns.setdefault(record.model, {})[record.question_id] = value(record)
+    return columns
+
+
+def gain(difference: Estimate) -> Estimate:
+    """Turn a difference of losses, where less is better, into a gain, where more is."""
+    mean, low, high = (None if end is None else -end for end in (difference.mean, difference.high, difference.low))
+    return Estimate(difference.name, mean, low, high, difference.n, difference.missing)
+
+
+def repetition(text: str) -> float:
+    """Return the share of an answer's 4-grams that it has said before; 0 where it is too short to repeat itself."""
+    words = text.casefold().split()
+    grams = list(zip(*(words[start:] for start in range(GRAM)), strict=False))
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def _loss_figures(own: Table, control: Table) -> list[Estimate]:
+    return [
+        *(_difference("reference_loss", own, contender) for contender in CHANGED),
+        *(_difference("control_loss", control, contender) for contender in CHANGED),
+        *(_knowledge(own, control, contender) for contender in CHANGED),
+        *(_difference("reference_loss_median", own, contender, statistic="median") for contender in CHANGED),
+        *(_difference("reference_loss", own, "student", other) for other in ("teacher", "shrunk")),
+        *(_wins("reference_loss_wins", own, "base", contender, contender) for contender in CHANGED),
+        *_levels("reference_loss", own),
+        *_levels("control_loss", control),
+    ]
+
+
+def _cosine_figures(cosines: Table) -> list[Estimate]:
+    return [
+        *(_difference("cosine", cosines, contender) for contender in CHANGED),
+        *(_difference("cosine_median", cosines, contender, statistic="median") for contender in CHANGED),
+        *(_wins("cosine_wins", cosines, contender, "base", contender, COSINE_TIE) for contender in CHANGED),
+        *_levels("cosine", cosines),
+    ]
+
+
+def _health_figures(ids: Iterable[str], answers: Sequence[Answer]) -> list[Estimate]:
+    ids = list(ids)
+    words = Table(ids, tabulate(answers, lambda answer: float(len(answer.text.split()))))
+    repeated = Table(ids, tabulate(answers, lambda answer: repetition(answer.text)))
+    cut = Table(ids, tabulate(answers, lambda answer: float(answer.finish == "length")))
+    shares = (
+        share(f"cut_off.{name}", sum(cut.column(name).values()), len(cut.column(name)), cut.missing(name))
+        for name in CONTENDERS
+    )
+    return [*_levels("answer_words", words), *shares, *_levels("repetition", repeated)]
+
+
+def _verdict_figures(ids: Sequence[str], verdicts: Sequence[Verdict]) -> list[Estimate]:
+    figures: list[Estimate] = []
+    for pair in dict.fromkeys(verdict.pair for verdict in verdicts):
+        settled = settle([verdict for verdict in verdicts if verdict.pair == pair and verdict.question_id in set(ids)])
+        figures += _pair_figures("-".join(pair), list(settled.values()), len(ids))
+    return figures
+
+
+def _pair_figures(label: str, outcomes: Sequence[Winner], asked: int) -> list[Estimate]:
+    """Return A's share of the decisive questions, and every outcome's share of the judged ones.
+
+    A tie is an outcome but decides nothing; what the judge contradicted or left unsaid is missing, never a tie.
+    """
+    counts = {winner: outcomes.count(winner) for winner in Winner}
+    decisive = counts[Winner.A] + counts[Winner.B]
+    wins = share(f"judge_win_share.{label}", counts[Winner.A], decisive, asked - decisive - counts[Winner.TIE])
+    names = {Winner.A: "win", Winner.B: "loss"}
+    return [
+        wins,
+        *(
+            share(
+                f"judge_outcome.{label}.{names.get(winner, winner.value)}",
+                counts[winner],
+                len(outcomes),
+                asked - len(outcomes),
+            )
+            for winner in Winner
+        ),
+    ]
+
+
+def _difference(
+    name: str, table: Table, contender: str, other: str = "base", statistic: Statistic = "mean"
+) -> Estimate:
+    missing = table.missing(contender, other)
+    label = f"{name}.{contender}-{other}"
+    return paired_difference(label, table.column(contender), table.column(other), missing, statistic)
+
+
+def _knowledge(own: Table, control: Table, contender: str) -> Estimate:
+    return difference_of_gains(
+        f"knowledge.{contender}",
+        own.column("base"), own.column(contender),
+        control.column("base"), control.column(contender),
+        missing=own.missing("base", contender) + control.missing("base", contender),
+    )  # fmt: skip
+
+
+def _wins(name: str, table: Table, higher: str, lower: str, contender: str, tie_band: float = 0.0) -> Estimate:
+    """Estimate how often `higher` has the higher value; the figure is named after the contender it speaks for."""
+    missing = table.missing(higher, lower)
+    return win_share(f"{name}.{contender}-base", table.column(higher), table.column(lower), tie_band, missing)
+
+
+def _levels(name: str, table: Table) -> list[Estimate]:
+    return [level(f"{name}.{contender}", table.column(contender), table.missing(contender)) for contender in CONTENDERS]

@@ -1,0 +1,157 @@
+"""What the figures say in words, and what to beware of. No sentence claims more than its interval allows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edullama.evaluation.estimates import CHANGED, gain
+from edullama.records import Estimate
+
+SMALL_EXAM = 30  # questions: below, an interval says little and a percentile interval is a little too narrow
+CUT_OFF_LIMIT = 0.1  # of the answers
+REPETITION_LIMIT = 0.3  # of an answer's 4-grams
+LAYERS_LIMIT = 1 / 3  # removing more than this share is known to need long healing
+NO_BREAK = "\u00a0"  # a space at which no line ends
+MISSING = Estimate("", None, None, None, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """What a contender is made of."""
+
+    name: str
+    parameters: int  # real ones, counted one by one, whatever they are packed into
+    layers: int
+    note: str = ""  # "NF4 + LoRA r=16"; shown under the name
+
+
+def headline(estimates: Sequence[Estimate]) -> str:
+    """Say in one sentence whether the teacher knows the course."""
+    figures = index(estimates)
+    own = gain(figures.get("reference_loss.teacher-base", MISSING))
+    knowledge = figures.get("knowledge.teacher", MISSING)
+    if own.mean is None:
+        return "Nothing can be said yet: the teacher and the base share no exam question with a measured loss."
+    if own.low is None or own.high is None:
+        return "Nothing can be said yet: one exam question is too few for an interval."
+    if own.high < 0:
+        return f"The teacher is worse than the base: it loses {with_interval(gain(own))} nats per token on the exam."
+    if own.low <= 0:
+        return (
+            "No difference beyond chance was found between teacher and base: the gain on the exam is "
+            f"{with_interval(own)} nats per token."
+        )
+    return _better(own, knowledge)
+
+
+def standfirst(estimates: Sequence[Estimate]) -> str:
+    """Say in one or two sentences what became of the student; empty where there is none."""
+    figures = index(estimates)
+    own = gain(figures.get("reference_loss.student-base", MISSING))
+    if own.mean is None or own.low is None or own.high is None:
+        return ""
+    if own.low > 0:
+        verdict = "is better than the base it came from"
+    elif own.high < 0:
+        verdict = "is still behind the base it came from"
+    else:
+        verdict = "cannot be told apart from the base it came from"
+    return f"The student {verdict}: gain {with_interval(own)}.{_healing(figures)}"
+
+
+def cautions(
+    estimates: Sequence[Estimate], contestants: Sequence[Contestant], questions: int, controls: int
+) -> list[str]:
+    """List what a reader should know before trusting the figures."""
+    figures, found = index(estimates), []
+    if questions < SMALL_EXAM:
+        found.append(
+            f"The exam has only {questions} questions. Below {SMALL_EXAM}, intervals are wide and still a little too "
+            "narrow: add flashcards."
+        )
+    if not controls:
+        found.append(
+            "There are no control cards, so a gain cannot be told apart from having learnt the style of slides. "
+            "Put cards of another subject into controls/."
+        )
+    found += _missing(figures)
+    found += _unhealthy(figures)
+    found += _removed_layers({contestant.name: contestant for contestant in contestants})
+    return found
+
+
+def index(estimates: Iterable[Estimate]) -> dict[str, Estimate]:
+    """Return the figures by name."""
+    return {estimate.name: estimate for estimate in estimates}
+
+
+def with_interval(figure: Estimate, digits: int = 2) -> str:
+    """Write a figure with its interval: "0.53 [0.41, 0.66]", with true minus signs, the interval on one line."""
+    if figure.mean is None:
+        return "not measured"
+    if figure.low is None or figure.high is None:
+        return f"{number(figure.mean, digits)} [no interval]"
+    low, high = number(figure.low, digits), number(figure.high, digits)
+    return f"{number(figure.mean, digits)} [{low},{NO_BREAK}{high}]"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a number with a true minus sign, and never a minus before zero."""
+    text = f"{value:.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+
+
+def percent(figure: Estimate) -> str:
+    """Write a share as a percentage."""
+    return "not measured" if figure.mean is None else f"{100 * figure.mean:.0f}{NO_BREAK}%"
+
+
+def _better(own: Estimate, knowledge: Estimate) -> str:
+    """Say what a gain beyond chance means beside the gain on control cards."""
+    easier = f"{with_interval(own)} nats per token better than the base"
+    if knowledge.low is None:
+        return f"The teacher is {easier} on the exam; without control cards this may be style as well as knowledge."
+    if knowledge.low > 0:
+        more = f"{with_interval(knowledge)} more than on control cards"
+        return f"The teacher knows this course: it is {easier} on the exam, {more}."
+    return (
+        f"The teacher is {easier} on the exam, but not clearly more so than on control cards of another subject "
+        f"(difference {with_interval(knowledge)}): style was learnt, knowledge was not shown."
+    )
+
+
+def _healing(figures: Mapping[str, Estimate]) -> str:
+    """Say what distillation gave the student that cutting layers had cost it."""
+    healed = gain(figures.get("reference_loss.student-shrunk", MISSING))
+    if healed.low is None or healed.low <= 0:
+        return ""
+    return f" Distillation won it {with_interval(healed)} over the untrained, shrunk model."
+
+
+def _missing(figures: Mapping[str, Estimate]) -> list[str]:
+    lost = {name: figures.get(f"reference_loss.{name}-base", MISSING).missing for name in CHANGED}
+    words = [f"{name} {count}" for name, count in lost.items() if count]
+    return [f"Questions that could not be counted against the base: {', '.join(words)}."] if words else []
+
+
+def _unhealthy(figures: Mapping[str, Estimate]) -> list[str]:
+    found = []
+    for name in ("teacher", "student"):
+        cut = figures.get(f"cut_off.{name}", MISSING)
+        repeated = figures.get(f"repetition.{name}", MISSING)
+        if (cut.mean or 0) > CUT_OFF_LIMIT:
+            found.append(f"{percent(cut)} of the {name}'s answers were cut off at the length limit.")
+        if (repeated.mean or 0) > REPETITION_LIMIT:
+            found.append(f"The {name} repeats itself: {percent(repeated)} of its four-word sequences were said before.")
+    return found
+
+
+def _removed_layers(contestants: Mapping[str, Contestant]) -> list[str]:
+    if "base" not in contestants or "student" not in contestants:
+        return []
+    before, after = contestants["base"].layers, contestants["student"].layers
+    if before - after <= before * LAYERS_LIMIT:
+        return []
+    return [
+        f"The student keeps {after} of {before} layers. When more than a third goes, a model needs far more training "
+        "than a course's questions give: set shrink.layers higher if it answers badly."
+    ]

@@ -1,0 +1,116 @@
+"""Hand the models on: merged weights, a GGUF that llama.cpp has loaded, and a model card."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from edullama.errors import ModelError
+from edullama.recipe import Recipe
+from edullama.records import Contender, Estimate, Manifest
+from edullama.stages.contenders import open_contender
+from edullama.store import Task, Workspace
+
+PROBE = "What are the 3 main ideas of this lecture? Größe, naïve, 2+2=4."  # letters, digits, umlauts, signs
+LIKELIEST = 5  # next tokens compared between llama.cpp and the model that was written
+TOLERANCE = {"q8_0": 1.0, "f16": 0.25, "f32": 0.25}  # nats between their log-probabilities
+
+
+def run(work: Workspace, recipe: Recipe) -> Manifest:
+    """Write the wanted models and the card."""
+    task = work.begin("export", recipe)
+    files: dict[Contender, Path] = {name: _export_model(work, recipe, task, name) for name in recipe.export.models}
+    task.write("README.md", model_card(recipe, files, _estimates(work)))
+    return task.finish(models=len(files))
+
+
+def _export_model(work: Workspace, recipe: Recipe, task: Task, name: Contender) -> Path:
+    """Write a contender's folder and GGUF; returns the GGUF's name. Raises ModelError where llama.cpp disagrees."""
+    from edullama.llm.gguf import write_gguf
+    from edullama.llm.models import load_tokenizer
+
+    model = open_contender(work, recipe, name)
+    tokenizer = load_tokenizer(recipe.course.model)
+    model.save_pretrained(task.partial / name)
+    tokenizer.save_pretrained(task.partial / name)
+    gguf = task.partial / f"{slug(recipe.course.title)}-{name}-{recipe.export.gguf}.gguf"
+    write_gguf(model, tokenizer, gguf, f"{recipe.course.title} {name}", recipe.export.gguf)
+    _check_gguf(gguf, model, tokenizer, TOLERANCE[recipe.export.gguf])
+    task.move_in(task.partial / name, name)
+    task.move_in(gguf, gguf.name)
+    return Path(gguf.name)
+
+
+def _check_gguf(gguf: Path, model: Any, tokenizer: Any, tolerance: float) -> None:
+    """Load the file with llama.cpp and compare its tokens and next-token probabilities with the model's own."""
+    from edullama.endpoint.llamacpp import next_tokens, tokenize
+    from edullama.endpoint.server import serve_model
+    from edullama.llm.likelihood import next_token_logprobs
+    from edullama.llm.rendering import render_prompt
+
+    prompt = render_prompt(tokenizer, PROBE)
+    with serve_model(gguf) as base_url:
+        tokens = tokenize(base_url, tokenizer.decode(prompt))
+        theirs = next_tokens(base_url, prompt, LIKELIEST)
+    if tokens != prompt:
+        raise ModelError(f"{gguf.name}: llama.cpp cuts text into other tokens than the model was trained on.")
+    ours = next_token_logprobs(model, prompt)
+    worst = max(abs(ours[token] - logprob) for token, logprob in theirs.items())
+    if not worst <= tolerance:
+        raise ModelError(
+            f"{gguf.name}: llama.cpp's log-probabilities are off by {worst:.2f} nats; {tolerance} is allowed."
+        )
+
+
+def _estimates(work: Workspace) -> list[Estimate]:
+    return TypeAdapter(list[Estimate]).validate_json(work.path("evaluate", "estimates.json").read_bytes())
+
+
+def model_card(recipe: Recipe, files: Mapping[Contender, Path], estimates: list[Estimate]) -> str:
+    """Return a model card in the Hub's form: what it is, how good it is with intervals, and what it is not for."""
+    shown = [e for e in estimates if e.name.split(".")[0] in ("reference_loss", "knowledge") and e.mean is not None]
+    rows = [f"| {e.name} | {e.mean:.3f} | {_interval(e)} | {e.n} |" for e in shown]
+    lines = [
+        "---",
+        f"base_model: {recipe.course.model.removeprefix('builtin:')}",
+        "library_name: transformers",
+        "tags: [edullama, education, llama]",
+        "---",
+        "",
+        f"# {recipe.course.title}",
+        "",
+        f"Language models that were taught one university course, made with EduLLama from `{recipe.course.model}`.",
+        "",
+        *(f"* `{name}/` and `{path}`: the {_what(name)}" for name, path in files.items()),
+        "",
+        "## How good they are",
+        "",
+        "Nats per token of reference answers to exam questions that were never trained on; negative is better. "
+        "`knowledge` is the gain beyond what control cards of another subject gained too; positive is better.",
+        "",
+        "| figure | mean | 95 % interval | questions |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        "## What they are not for",
+        "",
+        "They answer questions about their course, and they can be wrong. Do not grade with them. The licence of the "
+        "base model and the rights in the lectures apply to these weights.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _interval(estimate: Estimate) -> str:
+    return "" if estimate.low is None or estimate.high is None else f"{estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def _what(name: Contender) -> str:
+    return "base with its adapter merged in" if name == "teacher" else "smaller model distilled from the teacher"
+
+
+def slug(title: str) -> str:
+    """Return a title as part of a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "course"

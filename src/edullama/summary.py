@@ -1,0 +1,52 @@
+"""What the terminal shows of a course: the state of its stages and its main figures."""
+
+from pydantic import TypeAdapter
+
+from edullama.recipe import Recipe
+from edullama.records import Estimate
+from edullama.store import Workspace
+
+MAIN = {
+    "reference_loss.teacher-base": "teacher − base, nats per token (negative is better)",
+    "reference_loss.shrunk-base": "shrunk − base, nats per token (negative is better)",
+    "reference_loss.student-base": "student − base, nats per token (negative is better)",
+    "knowledge.teacher": "teacher's gain beyond that on control cards, nats (positive is better)",
+    "knowledge.student": "student's gain beyond that on control cards, nats (positive is better)",
+    "cosine.teacher-base": "teacher − base, cosine to the reference (positive is better)",
+    "cosine.student-base": "student − base, cosine to the reference (positive is better)",
+}
+
+
+def show_status(work: Workspace, recipe: Recipe) -> None:
+    """Print a line a stage: its state, when it was finished, how long it took, and why it is out of date."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("stage", "state", "seconds", "holds", "why", box=box.SIMPLE)
+    for status in work.status(recipe):
+        manifest = work.manifest(status.stage)
+        seconds = f"{manifest.seconds:.0f}" if manifest else ""
+        counts = ", ".join(f"{count:,} {what}" for what, count in manifest.counts.items()) if manifest else ""
+        table.add_row(status.stage, status.state, seconds, counts, status.why)
+    Console().print(table)
+
+
+def summarize(work: Workspace) -> None:
+    """Print the main figures with their intervals, and where the report and the models are."""
+    path = work.folder("evaluate") / "estimates.json"
+    figures = {figure.name: figure for figure in TypeAdapter(list[Estimate]).validate_json(path.read_bytes())}
+    print()
+    for name, meaning in MAIN.items():
+        print(f"  {_format(figures[name]):<28} {meaning}")
+    print(f"\nReport: {(work.folder('evaluate') / 'report.html').resolve()}")
+    for gguf in sorted(work.folder("export").glob("*.gguf")):
+        print(f"Model:  {gguf.resolve()}")
+    print(f"Ask it: edullama ask {work.root}")
+
+
+def _format(figure: Estimate) -> str:
+    if figure.mean is None:
+        return "not measured"
+    interval = "" if figure.low is None else f" [{figure.low:+.3f}, {figure.high:+.3f}]"
+    return f"{figure.mean:+.3f}{interval}"
