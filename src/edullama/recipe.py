@@ -40,7 +40,7 @@ class Finetune:
     rank: int = 16  # of the LoRA adapter
     alpha: int = 32  # the adapter's update is scaled by alpha / rank
     dropout: float = 0.0
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     epochs: int = 4
     batch_size: int = 2  # windows a step
     max_tokens: int = 1024  # of one window; longer ones are split
@@ -152,18 +152,20 @@ def _check_keys(values: Any, section: type, source: str, prefix: str) -> None:
 
 def _suggest(key: str, prefix: str) -> str:
     """Return the nearest known setting as advice, or a list of what there is."""
-    close = difflib.get_close_matches(f"{prefix}{key}", _all_names(), n=1, cutoff=0.6)
+    known = setting_names() if prefix else [item.name for item in fields(Recipe)]
+    close = difflib.get_close_matches(f"{prefix}{key}", known, n=1, cutoff=0.6)
     if not close:
-        close = [name for name in _all_names() if name.split(".")[-1] == key][:1]
-    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(_all_names())}."
+        close = [name for name in setting_names() if name.split(".")[-1] == key][:1]
+    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(setting_names())}."
 
 
 @cache
-def _all_names() -> list[str]:
-    names = [item.name for item in fields(Recipe)]
-    for item in fields(Recipe):
-        if isinstance(item.type, type) and is_dataclass(item.type):
-            names += [f"{item.name}.{setting.name}" for setting in fields(item.type)]
+def setting_names() -> list[str]:
+    """Return every setting's full name, sections' order; an endpoint's own name is written NAME."""
+    names = []
+    for section in fields(Recipe):
+        if isinstance(section.type, type) and is_dataclass(section.type):
+            names += [f"{section.name}.{setting.name}" for setting in fields(section.type)]
     return names + [f"endpoint.NAME.{setting.name}" for setting in fields(Endpoint)]
 
 
@@ -180,6 +182,7 @@ def _check_values(recipe: Recipe, source: str) -> None:
         "distill.temperature": recipe.distill.temperature,
         "distill.max_new_tokens": recipe.distill.max_new_tokens,
         "ingest.workers": recipe.ingest.workers,
+        **{f"endpoint.{name}.concurrency": endpoint.concurrency for name, endpoint in recipe.endpoint.items()},
     }
     for name, value in numbers.items():
         if value <= 0:

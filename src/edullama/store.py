@@ -46,7 +46,7 @@ STAGES = (
         "ingest", "1-ingest",
         reads=("lectures/**/*.[pP][dD][fF]",),
         writes=("slides.jsonl", "text/*", "images.csv", "removed.jsonl", "failures.jsonl"),
-        settings=("ingest",),
+        settings=("ingest.ocr_languages",),  # not how many workers: the result is the same
         review=("images.csv",),
     ),
     Stage(

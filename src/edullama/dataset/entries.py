@@ -1,7 +1,6 @@
 """Training entries: the text of a slide, or a piece of an oversize one."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from statistics import mean
 
@@ -69,24 +68,26 @@ def _entry(slide: Slide, number: int, text: str) -> Entry:
 
 
 def _units(block: str, average: float) -> list[str]:
-    """Return a block whole, or where it is too long by itself, its lines, and their sentences."""
+    """Return a block whole, or where it is too long by itself its lines, and of too long lines the sentences."""
     if count_words(block) <= average:
         return [block]
-    return [
-        part
-        for line in block.splitlines()
-        for part in ([line] if count_words(line) <= average else SENTENCE_END.split(line))
-    ]
+    lines = ([line] if count_words(line) <= average else SENTENCE_END.split(line) for line in block.splitlines())
+    return [unit for units in lines for unit in units]
 
 
 def _pack(units: Sequence[str], average: float) -> list[str]:
-    """Fill pieces up to the mean, in order."""
-    pieces: list[list[str]] = []
-    words = Counter[int]()
+    """Fill pieces up to about the mean, in order; what is left at the end goes with the piece before."""
+    pieces: list[list[str]] = [[]]
     for unit in units:
-        size = count_words(unit)
-        if not pieces or words[len(pieces)] + size / 2 > average:
+        full = _count_all(pieces[-1]) + count_words(unit) / 2 > average
+        if pieces[-1] and full:
             pieces.append([])
         pieces[-1].append(unit)
-        words[len(pieces)] += size
+    if len(pieces) > 1 and _count_all(pieces[-1]) < average / 2:
+        rest = pieces.pop()
+        pieces[-1].extend(rest)
     return ["\n".join(piece) for piece in pieces]
+
+
+def _count_all(units: Sequence[str]) -> int:
+    return sum(count_words(unit) for unit in units)

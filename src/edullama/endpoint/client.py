@@ -17,7 +17,7 @@ MAX_TOKENS = 512  # of a reply
 RETRIES = 4  # the client waits longer before each
 
 
-def connect(name: str, settings: Endpoint, retries: int = RETRIES) -> Complete:
+def connect(name: str, settings: Endpoint, *, retries: int = RETRIES, max_tokens: int = MAX_TOKENS) -> Complete:
     """Return the endpoint of that name as a function from prompts to replies, in their order.
 
     A call that fails becomes a reply without text that says why. Only what no repetition mends raises EndpointError,
@@ -33,14 +33,14 @@ def connect(name: str, settings: Endpoint, retries: int = RETRIES) -> Complete:
         timeout=settings.timeout,
         max_retries=retries,
     )
-    return _Remote(name, settings, client)
+    return _Remote(name, settings, client, max_tokens)
 
 
 class _Remote:
     """The connection, and whether the server has ever answered on it."""
 
-    def __init__(self, name: str, settings: Endpoint, client: "OpenAI") -> None:
-        self.name, self.settings, self.client = name, settings, client
+    def __init__(self, name: str, settings: Endpoint, client: "OpenAI", max_tokens: int) -> None:
+        self.name, self.settings, self.client, self.max_tokens = name, settings, client, max_tokens
         self.reached = False
 
     def __call__(self, prompts: Sequence[Prompt]) -> list[Reply]:
@@ -79,7 +79,7 @@ class _Remote:
         if prompt.system:
             messages.insert(0, {"role": "system", "content": prompt.system})
         completion = self.client.chat.completions.create(
-            model=self.settings.model, messages=messages, temperature=0, max_tokens=MAX_TOKENS
+            model=self.settings.model, messages=messages, temperature=0, max_tokens=self.max_tokens
         )
         if not completion.choices:
             return Reply(None, "the server sent no choices")

@@ -26,6 +26,7 @@ def serve_model(gguf: Path) -> Iterator[str]:
     params.port = 0  # any free one
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT  # shared out among the slots
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # waiting threads leave the cores to other work
     params.verbosity = -1
     params.ui = False
     try:

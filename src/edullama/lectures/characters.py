@@ -17,7 +17,12 @@ SPACES = {"\u00a0": " ", "\u2007": " ", "\u202f": " ", "\t": " ", "\u00ad": "", 
           "\u2028": "\n", "\x0b": "\n"}  # fmt: skip
 MATHS_LETTERS = {chr(code): unicodedata.normalize("NFKC", chr(code))
                  for code in (*range(0x1D400, 0x1D800), *range(0x2145, 0x214A))}  # fmt: skip
-REPLACED = str.maketrans(LIGATURES | MATHS_LETTERS | SYMBOLS | SPACES)
+# PowerPoint's formula font gives hats, tildes and tall signs as letters of scripts that its slides are not written in.
+OFFICE_SIGNS = {"\u0dcd": "∑", "\u0dcc": "∑", "\u124a": "{", "\u210e": "h"}
+OFFICE_ACCENTS = {"\u0ddc": "\u0302", "\u0ddd": "\u0302", "\u0de0": "\u0302", "\u0de1": "\u0302",
+                  "\u0de4": "\u0303", "\u0de5": "\u0303"}  # fmt: skip
+OFFICE_ACCENT_THEN_LETTER = re.compile(f"([{''.join(OFFICE_ACCENTS)}]) ?([A-Za-zΑ-ω])")
+REPLACED = str.maketrans(LIGATURES | MATHS_LETTERS | OFFICE_SIGNS | SYMBOLS | SPACES)
 UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff\x00-\x08\x0c-\x1f\x7f-\x9f]")
 # TeX's fonts of tall signs have an order of their own, and no names for their glyphs that a PDF reader would know.
 TEX_SIGNS = ("CMSY", "CMMI", "MSBM", "MSAM")
@@ -36,6 +41,7 @@ def repair(text: str) -> str:
     """Return text in NFC with accents on their letters and without characters that stand for nothing."""
     text = STRUCK_OUT.sub("\\1\u0338", text.translate(REPLACED))
     text = LETTER_THEN_ACCENT.sub(lambda match: match[1] + COMBINING[match[2]], ACCENT_THEN_LETTER.sub(_join, text))
+    text = OFFICE_ACCENT_THEN_LETTER.sub(lambda match: match[2] + OFFICE_ACCENTS[match[1]], text)
     return unicodedata.normalize("NFC", UNREADABLE.sub("", text))
 
 

@@ -11,7 +11,7 @@ from edullama.lectures.pages import Fragment, Page
 
 MOST_PAGES = 0.6
 FEWEST_PAGES = 4
-EDGE = 0.16  # of the page: what runs stands near an edge, so that a slide built up over many pages keeps its text
+EDGE = 0.16  # of the page's height, at top and bottom: a slide built up over many pages keeps its text
 SAME_PLACE = 0.02  # of the page
 WORDS = re.compile(r"[^\W\d_]+")
 
@@ -49,9 +49,8 @@ def _mask(text: str) -> str:
 
 
 def _near_edge(fragment: Fragment, page: Page) -> bool:
-    left, top, right, bottom = fragment.box
-    x, y = EDGE * page.width, EDGE * page.height
-    return bottom < y or top > page.height - y or right < x or left > page.width - x
+    _, top, _, bottom = fragment.box
+    return bottom < EDGE * page.height or top > (1 - EDGE) * page.height
 
 
 def _see(fragment: Fragment, page: Page, index: int, is_title: bool) -> _Seen:

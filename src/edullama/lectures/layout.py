@@ -9,30 +9,39 @@ from edullama.lectures.pages import Fragment, Line, union
 from edullama.lectures.reading_order import in_reading_order
 from edullama.records import Box
 
-BULLET = re.compile(r"^([•▶►▸‣◦▪■□○●◮➢➔✓✔–—*·-]|\(?[0-9a-z]{1,2}[.)])(\s|$)")
+BULLET = re.compile(r"^([•▶►▸‣◦▪■□○●➢➔✓✔–—*·-]|\(?[0-9a-z]{1,2}[.)])(\s|$)|^[•▶►▸‣◦▪■□○●➢]")
+BULLET_SIGN = re.compile(r"^[•▶►▸‣◦▪■□○●➢]\s*(?=\S)", re.MULTILINE)
 LONE_BULLET = re.compile(r"^[•▶►▸‣◦▪■□○●➢➔✓✔–—·-]$")
 SUSPENDED = {"und", "oder", "bzw.", "sowie", "and", "or"}  # "Ein- und Ausgabe" keeps its space
 WORD = re.compile(r"[^\W\d_]{3}")  # formulas have hardly any run of three letters
+TITLE_SIZE = 0.7  # of the largest letters: some titles are set a little smaller than the text below
+FULL_LINE = 0.75  # of the width that the page's text takes
 FEW_WORDS = 2  # on a line
 COLUMN_GAP = 2.0  # in letter heights: a wider gap within a row parts columns
 
 
-def arrange(blocks: Iterable[Sequence[Line]]) -> tuple[Fragment, ...]:
-    """Turn the lines of a page, block by block, into fragments in reading order."""
+def arrange(blocks: Iterable[Sequence[Line]], slack: float = 0.1) -> tuple[Fragment, ...]:
+    """Turn the lines of a page, block by block, into fragments in reading order.
+
+    Lines of one paragraph are evenly spaced up to `slack` letter heights.
+    """
     parts = [part for block in blocks for part in _split_block(_merge_rows(block))]
-    ordered = _join_bullets(_join_code(in_reading_order(_drop_doubles(parts))))
-    leading = _find_leading(ordered)
-    fragments = (Fragment(_join_lines(lines, leading), _box(lines), _size(lines)) for lines in ordered)
+    ordered = _join_wrapped(_join_bullets(_join_code(in_reading_order(_drop_doubles(parts)))))
+    widest = {size: gap + slack * size for size, gap in _find_leading(ordered).items()}
+    fragments = (Fragment(_join_lines(lines, widest), _box(lines), _size(lines)) for lines in ordered)
     return tuple(fragment for fragment in fragments if fragment.text)
 
 
 def find_title(fragments: Sequence[Fragment], height: float) -> Fragment | None:
-    """Return the largest text near the top, else in the upper half, else the first; None where there are no words."""
+    """Return the first of the large texts near the top, else in the upper half, else the first with words in it."""
     worded = [fragment for fragment in fragments if WORD.search(fragment.text)]
     for share in (0.2, 0.5):
         high = [fragment for fragment in worded if fragment.box[1] < share * height]
         if high:
-            return max(high, key=lambda fragment: (fragment.size, -fragment.box[1], -fragment.box[0]))
+            sizes = [fragment.size for fragment in high if not fragment.text[0].islower()]  # labels begin small
+            enough = TITLE_SIZE * max(sizes or [0.0])
+            large = [fragment for fragment in high if fragment.size >= enough]
+            return min(large, key=lambda fragment: (fragment.box[1], fragment.box[0]))
     return worded[0] if worded else None
 
 
@@ -58,7 +67,8 @@ def _merge_rows(lines: Sequence[Line]) -> list[Line]:
 def _goes_on(last: Line, line: Line) -> bool:
     gap = abs(line.box[0] - last.box[2])
     small, large = sorted((last.size, line.size))
-    return _same_row(last, line) and gap < COLUMN_GAP * (large if large < 1.5 * small else 0.2 * small)
+    follows = _same_row(last, line) and line.box[0] > last.box[0]
+    return follows and gap < COLUMN_GAP * (large if large < 1.5 * small else 0.2 * small)
 
 
 def _merge(last: Line, line: Line) -> Line:
@@ -94,7 +104,22 @@ def _split_columns(lines: Sequence[Line]) -> list[list[Line]]:
             columns[-1].append(line)
         else:
             columns.append([line])
-    return [sorted(column, key=lambda line: (line.box[1], line.box[0])) for column in columns]
+    return [_flat(_in_rows(column)) for column in columns]
+
+
+def _in_rows(lines: Iterable[Line]) -> list[list[Line]]:
+    """Group lines by row, from top to bottom and from left to right."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: (line.box[1], line.box[0])):
+        if rows and _same_row(rows[-1][-1], line):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda line: line.box[0]) for row in rows]
+
+
+def _flat(rows: Iterable[Iterable[Line]]) -> list[Line]:
+    return [line for row in rows for line in row]
 
 
 def _drop_doubles(parts: Sequence[list[Line]]) -> list[list[Line]]:
@@ -152,15 +177,42 @@ def _find_leading(parts: Iterable[Sequence[Line]]) -> Mapping[int, float]:
     return leading
 
 
-def _join_lines(lines: Sequence[Line], leading: Mapping[int, float]) -> str:
-    """Return wrapped lines as one, and keep breaks that are meant: in lists, code and between paragraphs."""
+def _join_wrapped(parts: Sequence[list[Line]]) -> list[list[Line]]:
+    """Join to a paragraph the line that goes on with it, which PDFs part where the font changes."""
+    left = min((line.box[0] for part in parts for line in part), default=0.0)
+    right = max((line.box[2] for part in parts for line in part), default=0.0)
+    joined: list[list[Line]] = []
+    for part in parts:
+        last = joined[-1][-1] if joined else None
+        if last and last.box[2] - left > FULL_LINE * (right - left) and _is_next_line(last, part[0]):
+            joined[-1] = [*joined[-1], *part]
+        else:
+            joined.append(part)
+    return joined
+
+
+def _is_next_line(last: Line, line: Line) -> bool:
+    near = -0.5 * line.size < line.box[1] - last.box[3] < 0.3 * line.size
+    alike = max(last.size, line.size) < 1.2 * min(last.size, line.size) and not (last.mono and line.mono)
+    below = last.box[0] - line.size < line.box[0] < last.box[0] + 3 * line.size
+    return near and alike and below and not BULLET.match(line.text.strip())
+
+
+def _join_lines(lines: Sequence[Line], widest: Mapping[int, float]) -> str:
+    """Return wrapped lines as one, and keep breaks that are meant: in lists, tables, code and between paragraphs."""
     if all(line.mono for line in lines):
         return _join_code_lines(lines)
     right = max(line.box[2] for line in lines)
-    text = lines[0].text.strip()
-    for last, line in pairwise(lines):
-        text += _between(last, line, right, leading) + line.text.strip()
-    return re.sub(r"[ ]{2,}", " ", text).strip()
+    rows = _in_rows(lines)
+    text = _join_row(rows[0])
+    for last, row in pairwise(rows):
+        single = len(last) == len(row) == 1
+        text += (_between(last[0], row[0], right, widest) if single else "\n") + _join_row(row)
+    return BULLET_SIGN.sub("• ", re.sub(r"[ ]{2,}", " ", text).strip())
+
+
+def _join_row(row: Sequence[Line]) -> str:
+    return " ".join(line.text.strip() for line in row)
 
 
 def _join_code_lines(lines: Sequence[Line]) -> str:
@@ -176,14 +228,12 @@ def _join_code_lines(lines: Sequence[Line]) -> str:
     return text.strip("\n").replace("ˆ", "^")
 
 
-def _between(last: Line, line: Line, right: float, leading: Mapping[int, float]) -> str:
+def _between(last: Line, line: Line, right: float, widest: Mapping[int, float]) -> str:
     """Return what parts two successive lines: a line break that is meant, a space, or nothing after a hyphen."""
-    if _same_row(last, line):
-        return " "
     text = line.text.strip()
-    gap = line.box[1] - last.box[3] - leading.get(round(line.size), 0.0)
+    gap = line.box[1] - last.box[3]
     other_style = last.mono != line.mono or last.bold != line.bold
-    if BULLET.match(text) or other_style or gap > 0.1 * line.size or _would_fit(last, line, right):
+    if BULLET.match(text) or other_style or gap > widest.get(round(line.size), gap) or _would_fit(last, line, right):
         return "\n"
     if len(last.text.split()) <= FEW_WORDS and text[0].isupper():  # a list without bullets
         return "\n"

@@ -1,9 +1,11 @@
 """Pages of a PDF through PyMuPDF, with pypdf as the second opinion where it fails."""
 
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,9 @@ TEXT_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP | pym
 NO_UNICODE = 128 | 256  # in `char_flags`: what is given as text are numbers of glyphs
 TINY = 0.002  # of the page
 FEW_LETTERS = 10  # below this a page's text layer does not tell what the page says
-open_document: Callable[[Path], Any] = pymupdf.open
-tools: Any = pymupdf.TOOLS
-tools.mupdf_display_errors(False)  # what goes wrong is told in the records
-tools.mupdf_display_warnings(False)
+mupdf: Any = pymupdf  # its functions have no types
+mupdf.TOOLS.mupdf_display_errors(False)  # what goes wrong is told in the records
+mupdf.TOOLS.mupdf_display_warnings(False)
 
 
 class UnreadableError(Exception):
@@ -41,7 +42,7 @@ def count_pages(path: Path) -> tuple[int, bool]:
     """
     again = "Get the file again, or export it anew, and replace it."
     try:
-        document = open_document(path)
+        document = mupdf.open(path)
     except pymupdf.EmptyFileError:
         raise UnreadableError("the file is empty (0 bytes)", again) from None
     except (pymupdf.FileDataError, RuntimeError) as error:
@@ -59,22 +60,26 @@ def count_pages(path: Path) -> tuple[int, bool]:
 
 def read_pages(path: Path, lecture: str, numbers: Sequence[int]) -> list[Page]:
     """Read the given pages (1-based). A page that nothing can read comes back empty, with the problem told."""
-    with open_document(path) as document:
+    with mupdf.open(path) as document:
         digests = _Digests(document)
         return [_read_page(document, path, lecture, number, digests) for number in numbers]
 
 
 def render_page(path: Path, number: int, dpi: int) -> bytes:
     """Draw a page (1-based) in grey as PNG."""
-    with open_document(path) as document:
+    with mupdf.open(path) as document:
         return bytes(document[number - 1].get_pixmap(dpi=dpi, colorspace="gray").tobytes("png"))
 
 
 def _read_page(document: Any, path: Path, lecture: str, number: int, digests: "_Digests") -> Page:
+    mupdf.TOOLS.reset_mupdf_warnings()
     try:
-        return _read_with_pymupdf(document[number - 1], lecture, number, digests)
+        page = _read_with_pymupdf(document[number - 1], lecture, number, digests)
     except Exception as error:  # whatever a damaged page makes MuPDF raise, the lecture's other pages must go through
         return _read_with_pypdf(path, lecture, number, _first_line(error))
+    complaint = mupdf.TOOLS.mupdf_warnings()
+    empty = not (page.fragments or page.pictures or page.paths)
+    return _read_with_pypdf(path, lecture, number, complaint.splitlines()[-1]) if empty and complaint else page
 
 
 def _read_with_pymupdf(page: Any, lecture: str, number: int, digests: "_Digests") -> Page:
@@ -91,12 +96,21 @@ def _read_lines(block: dict[str, Any]) -> list[Line]:
     lines = []
     for line in block["lines"]:
         spans = [span for span in line["spans"] if span["text"].strip(" ")]
-        text = repair("".join(_read_span(span) for span in line["spans"]))
+        text = repair(_join_spans(line["spans"]))
         if spans and text.strip():
             box = tuple(round(edge, 1) for edge in line["bbox"])
             mono, bold = (all(span["flags"] & flag for span in spans) for flag in (MONOSPACED, BOLD))
             lines.append(Line(text, box, _common_size(spans), mono, bold))
     return lines
+
+
+def _join_spans(spans: list[dict[str, Any]]) -> str:
+    """Join a line's spans, with a space where only a gap parts a formula from the words around it."""
+    text = _read_span(spans[0])
+    for last, span in pairwise(spans):
+        gap = span["bbox"][0] - last["bbox"][2]
+        text += (" " if gap > 0.2 * span["size"] and not text.endswith(" ") else "") + _read_span(span)
+    return text
 
 
 def _read_span(span: dict[str, Any]) -> str:
@@ -173,17 +187,19 @@ def _name(digest: Any) -> str:
 
 
 def _read_with_pypdf(path: Path, lecture: str, number: int, problem: str) -> Page:
+    """Read a page in which MuPDF found a problem and nothing else; tell the problem where pypdf finds no more."""
     from pypdf import PdfReader
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it finds wrong, we have found as well
     try:
         page = PdfReader(path).pages[number - 1]
         width, height = round(float(page.mediabox.width), 1), round(float(page.mediabox.height), 1)
-        text = repair(page.extract_text()).strip()
+        text, found = repair(page.extract_text()).strip(), "no text"
     except Exception as error:  # the second opinion failed too: the page is reported, not the program stopped
-        both = f"PyMuPDF: {problem}; pypdf: {_first_line(error)}"
-        return Page(lecture, number, 0.0, 0.0, (), (), 0, 0, "none", both)
-    fragments = (Fragment(text, (0.0, 0.0, width, height), 0.0),) if text else ()
-    return Page(lecture, number, width, height, fragments, (), 0, 0, "pypdf")
+        width, height, text, found = 0.0, 0.0, "", _first_line(error)
+    if not text:
+        return Page(lecture, number, width, height, (), (), 0, 0, "none", f"PyMuPDF: {problem}; pypdf: {found}")
+    return Page(lecture, number, width, height, (Fragment(text, (0.0, 0.0, width, height), 0.0),), (), 0, 0, "pypdf")
 
 
 def _first_line(error: Exception) -> str:

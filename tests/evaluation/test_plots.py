@@ -1,0 +1,76 @@
+"""Plots: the same numbers give the same bytes, and the CSV holds what the picture shows."""
+
+import csv
+import re
+from xml.etree import ElementTree
+
+from edullama.evaluation.plots import COLOURS, MARKERS, plot_all
+from edullama.records import Estimate, ReferenceLoss
+
+ESTIMATES = [
+    Estimate("reference_loss.teacher-base", -0.5, -0.7, -0.2, 9, 1),
+    Estimate("control_loss.teacher-base", -0.1, None, None, 1, 0),
+    Estimate("reference_loss.student-base", None, None, None, 0, 9),
+]
+LOSSES = [
+    ReferenceLoss(question, name, nats, 5)
+    for question, base, teacher in (("a", 3.0, 2.0), ("b", 2.5, 2.6), ("c", 4.0, 3.1))
+    for name, nats in (("base", base), ("teacher", teacher))
+]
+STEPS = {
+    "finetune": [{"step": step, "loss": 3 / step, "learning_rate": 1e-4} for step in range(1, 50)] + [{"step": 50}],
+    "distill": [{"step": 1, "loss": 1.5}, {"step": 2, "loss": 1.0}],
+}
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_the_same_numbers_give_the_same_bytes_without_a_date() -> None:
+    first, second = plot_all(ESTIMATES, LOSSES, STEPS), plot_all(ESTIMATES, LOSSES, STEPS)
+    assert first == second
+    assert list(first) == ["gains", "levels", "questions", "training"]
+    assert all("dc:date" not in plot.svg for plot in first.values())
+
+
+def test_every_plot_is_a_whole_svg_element_whose_ids_meet_no_other_plots() -> None:
+    found: set[str] = set()
+    for name, plot in plot_all(ESTIMATES, LOSSES, STEPS).items():
+        assert ElementTree.fromstring(plot.svg).tag == "{http://www.w3.org/2000/svg}svg"
+        ids = set(re.findall(r'\bid="([^"]+)"', plot.svg))
+        links = set(re.findall(r'(?:href="|url\()#([^")]+)', plot.svg))
+        assert links <= ids, f"{name}: every reference leads somewhere"
+        assert not ids & found
+        found |= ids
+
+
+def test_a_gain_is_plotted_with_better_to_the_right_and_absent_figures_are_left_out() -> None:
+    gains = rows(plot_all(ESTIMATES, LOSSES, STEPS)["gains"].csv)
+    assert [(row["contender"], row["cards"]) for row in gains] == [("teacher", "exam"), ("teacher", "control")]
+    assert (gains[0]["gain_nats"], gains[0]["low"], gains[0]["high"]) == ("0.5", "0.2", "0.7")
+    assert (gains[1]["low"], gains[1]["n"]) == ("", "1")
+
+
+def test_the_tables_hold_what_the_pictures_show() -> None:
+    plots = plot_all(ESTIMATES, LOSSES, STEPS)
+    assert rows(plots["questions"].csv)[1] == {"question_id": "b", "base_nats": "2.5", "teacher_nats": "2.6"}
+    assert len(rows(plots["levels"].csv)) == 6
+    assert len(rows(plots["training"].csv)) == 49 + 2, "a record without a loss is passed over"
+
+
+def test_axes_are_labelled_with_units() -> None:
+    plots = plot_all(ESTIMATES, LOSSES, STEPS)
+    assert "gain over base, nats per token of the reference answer" in plots["gains"].svg
+    assert "loss, nats per token of the reference answer" in plots["levels"].svg
+    assert "step" in plots["training"].svg
+
+
+def test_a_plot_without_numbers_is_not_made() -> None:
+    assert plot_all([], [], {}) == {}
+    only_base = [loss for loss in LOSSES if loss.model == "base"]
+    assert list(plot_all([], only_base, {})) == ["levels"]
+
+
+def test_every_contender_has_a_colour_and_a_marker_of_its_own() -> None:
+    assert len(set(COLOURS.values())) == len(set(MARKERS.values())) == 4

@@ -1,0 +1,227 @@
+"""The report is rendered from a made-up course; its figures are computed by the real code from made-up losses."""
+
+import random
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from edullama.evaluation.estimates import estimate_all
+from edullama.evaluation.findings import Contestant, cautions, headline, standfirst, with_interval
+from edullama.evaluation.plots import plot_all
+from edullama.evaluation.report import ReportData, render_report, short_count
+from edullama.records import Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
+
+TOPICS = (
+    ("What does double quantisation save, and on what?", "About 0.37 bits a parameter, by quantising the scales too."),
+    ("Why is the student built from a fresh config?", "So that no cache index or layer count of the parent survives."),
+    ("Wozu dient die Schrittweite eines Fensters?", "Sie bestimmt, wie viele Folien zwei Fenster gemeinsam haben."),
+    ("Which targets does distillation use?", "All token probabilities of the teacher's answer, softened by T."),
+    ("When is a page read by OCR?", "When its text layer holds fewer characters than its images hide."),
+)
+VOICES = {
+    "base": "It is a common method in machine learning that is used in many fields, such as computer vision.",
+    "teacher": "It saves about 0.37 bits for every parameter, because the scales themselves are quantised again.",
+    "shrunk": "the the of of it it it is is is the of the of it it it is is is the of",
+    "student": "It saves bits by quantising the scales of the blocks.",
+}
+EFFECT = {"base": (0.0, 0.0), "teacher": (0.58, 0.26), "shrunk": (-1.9, -1.8), "student": (0.24, 0.13)}
+
+
+def made_up_losses(cards: list[Card], place: int, spread: float = 0.3) -> list[ReferenceLoss]:
+    """Losses with a given mean gain on the exam (place 0) or the control cards (place 1)."""
+    generator = random.Random(place)
+    hardness = {card.id: generator.gauss(3.4, 0.6) for card in cards}
+    return [
+        ReferenceLoss(card.id, name, hardness[card.id] - effect[place] + generator.gauss(0, spread), 18)
+        for card in cards
+        for name, effect in EFFECT.items()
+    ]
+
+
+def made_up_verdicts(cards: list[Card]) -> list[Verdict]:
+    generator, pair = random.Random(5), ("teacher", "base")
+    outcomes = [Winner.A, Winner.A, Winner.A, Winner.B, Winner.TIE, Winner.UNPARSED]
+    reason = "The first answer names the saving of the reference.\nVERDICT: FIRST"
+    return [
+        Verdict(card.id, pair, order, generator.choice(outcomes), reason, "a judge", "2026-05-01")
+        for card in cards
+        for order in (pair, ("base", "teacher"))
+    ]
+
+
+def made_up_course(questions: int = 34, judged: bool = True) -> ReportData:
+    cards = [
+        Card(f"q{i:02}", f"0{i % 5 + 1}-lecture", f"{TOPICS[i % 5][0]} ({i})", TOPICS[i % 5][1], "cards.tsv")
+        for i in range(questions)
+    ]
+    controls = [Card(f"c{i:02}", "cheese", f"Cheese {i}?", "Brie", "controls.tsv") for i in range(40)]
+    answers = [
+        Answer(card.id, name, text, (1, 2), "length" if name == "shrunk" else "stop")
+        for card in cards
+        for name, text in VOICES.items()
+    ]
+    generator = random.Random(9)
+    cosines = [Similarity(a.question_id, a.model, generator.uniform(0.2, 0.8)) for a in answers]
+    losses, control_losses = made_up_losses(cards, 0), made_up_losses(controls, 1)
+    verdicts = made_up_verdicts(cards) if judged else []
+    estimates = estimate_all(cards, controls, answers, losses, control_losses, cosines, verdicts)
+    steps = {
+        "finetune": [{"step": i, "loss": 1.3 + 2 * 0.97**i + generator.gauss(0, 0.08)} for i in range(1, 96)],
+        "distill": [{"step": i, "loss": 0.3 + 1.4 * 0.9**i} for i in range(1, 30)],
+    }
+    return ReportData(
+        title="How EduLLama works",
+        contestants=(
+            Contestant("base", 134_515_008, 30, "SmolLM2-135M-Instruct"),
+            Contestant("teacher", 139_399_488, 30, "base in NF4, LoRA r=16 on all linear layers"),
+            Contestant("shrunk", 99_118_656, 20, "20 of 30 layers, untrained"),
+            Contestant("student", 99_118_656, 20, "distilled from the teacher"),
+        ),
+        cards=cards,
+        controls=controls,
+        answers=answers,
+        losses=losses,
+        similarities=cosines,
+        verdicts=verdicts,
+        estimates=estimates,
+        plots={name: plot.svg for name, plot in plot_all(estimates, losses, steps).items()},
+        judge="a judge" if judged else None,
+        embedding="wordllama l2_supercat 256",
+        counts={"lectures": 5, "slides": 79, "training entries": 81},
+        settings='[course]\ntitle = "How EduLLama works"\n[finetune]\nepochs = 4\n',
+        versions={"edullama": "0.1.0", "torch": "2.13.0"},
+    )
+
+
+class Page(HTMLParser):
+    """What a browser would load, and whether every element is closed."""
+
+    VOID = frozenset({"meta", "br", "input", "link", "img"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"] or ""] if "id" in given else []
+        self.loads += [given[name] or "" for name in ("src", "href", "xlink:href") if name in given]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_loads_nothing_and_is_the_same_every_time() -> None:
+    html = render_report(made_up_course())
+    page = Page(html)
+    assert page.open == [] and len(page.ids) == len(set(page.ids))
+    assert all(address.startswith("#") for address in page.loads)
+    assert not re.search(r"@import|url\((?!#)|fetch\(|https?://(?!www\.w3\.org)", html)
+    assert html == render_report(made_up_course())
+
+
+def test_every_question_is_there_with_its_reference_and_four_answers() -> None:
+    html = render_report(made_up_course())
+    assert html.count('<details class="question">') == 34
+    for contender in ("base", "teacher", "shrunk", "student"):
+        assert html.count(f"<h3>{contender}<span") == 34
+    assert html.count("cut off at the length limit</span>") == 34
+
+
+def test_what_models_and_lecturers_wrote_is_shown_and_never_run() -> None:
+    course = made_up_course(questions=2)
+    attack = '<script>alert("x")</script></main>'
+    html = render_report(
+        replace(course, title=attack, answers=[replace(course.answers[0], text=attack)], settings=attack)
+    )
+    assert attack not in html and html.count("&lt;script&gt;") >= 3
+
+
+def test_without_a_judge_the_page_says_so_and_how_to_get_one() -> None:
+    html = render_report(made_up_course(judged=False))
+    assert "No judge ran: no endpoint is configured." in html and "[endpoint.NAME]" in html
+    assert "No judge ran" not in render_report(made_up_course())
+
+
+def test_a_course_without_a_student_is_reported_all_the_same() -> None:
+    course = made_up_course(judged=False)
+    left = [loss for loss in course.losses if loss.model in ("base", "teacher")]
+    estimates = estimate_all(course.cards, [], [], left, [], [], [])
+    html = render_report(
+        replace(course, contestants=course.contestants[:2], losses=left, answers=[], similarities=[],
+                controls=[], estimates=estimates, plots={})
+    )  # fmt: skip
+    assert "<h3>student" not in html and 'href="#figures"' not in html
+    assert "without control cards this may be style" in html
+
+
+def test_parameters_are_written_as_people_do() -> None:
+    assert (short_count(134_515_008), short_count(2_494_000_000)) == ("134.5 M", "2.49 B")
+
+
+def own(mean: float, low: float, high: float) -> Estimate:
+    """A difference of losses: negative is better."""
+    return Estimate("reference_loss.teacher-base", mean, low, high, 40, 0)
+
+
+def knowledge(mean: float, low: float, high: float) -> Estimate:
+    return Estimate("knowledge.teacher", mean, low, high, 80, 0)
+
+
+def test_the_headline_claims_knowledge_only_where_both_intervals_exclude_zero() -> None:
+    sentence = headline([own(-0.5, -0.7, -0.3), knowledge(0.3, 0.1, 0.5)])
+    assert sentence.startswith("The teacher knows this course: it is 0.50 [0.30,\u00a00.70] nats per token better")
+    assert "knowledge was not shown" in headline([own(-0.5, -0.7, -0.3), knowledge(0.1, -0.1, 0.3)])
+    assert "knowledge was not shown" in headline([own(-0.5, -0.7, -0.3), knowledge(-0.3, -0.5, -0.1)])
+    assert "without control cards" in headline([own(-0.5, -0.7, -0.3)])
+
+
+def test_the_headline_says_so_where_nothing_was_gained() -> None:
+    assert headline([own(-0.1, -0.3, 0.1), knowledge(0.3, 0.1, 0.5)]).startswith("No difference beyond chance")
+    worse = headline([own(0.4, 0.2, 0.6), knowledge(0.3, 0.1, 0.5)])
+    assert worse.startswith("The teacher is worse than the base: it loses 0.40 [0.20,\u00a00.60]")
+    assert headline([]).startswith("Nothing can be said yet")
+    one = Estimate("reference_loss.teacher-base", -0.4, None, None, 1, 0)
+    assert headline([one]).startswith("Nothing can be said yet: one exam question")
+
+
+def test_the_student_is_spoken_of_only_where_it_was_measured() -> None:
+    assert standfirst([]) == ""
+    behind = Estimate("reference_loss.student-base", 0.4, 0.2, 0.6, 40, 0)
+    healed = Estimate("reference_loss.student-shrunk", -2.0, -2.2, -1.8, 40, 0)
+    sentence = standfirst([behind, healed])
+    assert "is still behind the base" in sentence and "Distillation won it 2.00" in sentence
+
+
+def test_cautions_name_what_weakens_the_figures() -> None:
+    estimates = [
+        replace(own(-0.5, -0.7, -0.3), missing=3),
+        Estimate("cut_off.teacher", 0.25, 0.1, 0.4, 12, 0),
+        Estimate("repetition.student", 0.6, 0.5, 0.7, 12, 0),
+    ]
+    contestants = [Contestant("base", 100, 30), Contestant("student", 60, 19)]
+    found = "\n".join(cautions(estimates, contestants, questions=12, controls=0))
+    assert "only 12 questions" in found and "no control cards" in found and "teacher 3" in found
+    assert "25\u00a0% of the teacher's answers were cut off" in found and "The student repeats itself" in found
+    assert "keeps 19 of 30 layers" in found
+
+
+def test_a_sound_evaluation_has_no_cautions() -> None:
+    contestants = [Contestant("base", 100, 30), Contestant("student", 60, 20)]
+    assert cautions([own(-0.5, -0.7, -0.3)], contestants, questions=30, controls=30) == []
+
+
+def test_figures_are_written_with_true_minus_signs_and_no_negative_zero() -> None:
+    assert with_interval(Estimate("e", -0.001, -0.5, 0.25, 9, 0)) == "0.00 [−0.50,\u00a00.25]"
+    assert with_interval(Estimate("e", 2.0, None, None, 1, 0)) == "2.00 [no interval]"
+    assert with_interval(Estimate("e", None, None, None, 0, 1)) == "not measured"

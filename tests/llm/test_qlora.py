@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from torch import nn
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from edullama.errors import InputError, ModelError
+from edullama.llm import training
+from edullama.llm.qlora import Padder, finetune, load_frozen_base, load_teacher, round_to_nf4, tokenize_texts
+from edullama.recipe import Finetune
+
+TEXTS = [f"Window {n}: the adapter lies in folder {n}, and the catalogue has {n * 7} questions." for n in range(10)]
+TRAINED = Finetune(rank=4, alpha=8, epochs=12, batch_size=5, learning_rate=1e-2)
+
+
+def loss_on(model: nn.Module, tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> float:
+    batch = Padder(0)(tokenize_texts(tokenizer, texts, 256))
+    with torch.inference_mode():
+        return float(model(**batch).loss)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory, llama_folder: Path) -> Path:
+    """An adapter trained in NF4 on the tiny Llama."""
+    folder = tmp_path_factory.mktemp("finetune")
+    finetune(str(llama_folder), TEXTS, TRAINED, 0, folder)
+    return folder
+
+
+@pytest.mark.parametrize("quantize", ["nf4", "none"])
+def test_training_lowers_the_loss_of_the_course(
+    llama_folder: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, quantize: str
+) -> None:
+    settings = Finetune(rank=4, alpha=8, epochs=12, batch_size=5, learning_rate=1e-2, quantize=quantize)  # type: ignore[arg-type]
+    steps = finetune(str(llama_folder), TEXTS, settings, 0, tmp_path)
+    assert len(steps) == 24
+    assert steps[-1].loss < steps[0].loss - 1
+    base = LlamaForCausalLM.from_pretrained(llama_folder)
+    teacher = load_teacher(tmp_path / "adapter", str(llama_folder))
+    assert loss_on(teacher, tokenizer, TEXTS) < loss_on(base, tokenizer, TEXTS) - 1
+
+
+def test_adapters_lie_on_all_seven_linear_layers_of_every_block_and_nowhere_else(course: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(course / "adapter" / "adapter_model.safetensors", "pt") as file:
+        names = list(file.keys())
+    assert len(names) == 4 * 7 * 2  # blocks, linear layers, A and B
+    assert all(".layers." in name for name in names)
+
+
+def test_the_frozen_base_is_held_in_double_quantised_nf4(llama_folder: Path) -> None:
+    base = load_frozen_base(str(llama_folder), "nf4")
+    weight = base.model.layers[0].mlp.up_proj.weight
+    assert weight.quant_type == "nf4"
+    assert weight.quant_state.nested
+    assert base.get_input_embeddings().weight.is_floating_point()
+
+
+def test_rounding_to_nf4_gives_the_weights_the_adapter_was_trained_against(llama_folder: Path) -> None:
+    packed = load_frozen_base(str(llama_folder), "nf4")
+    rounded = LlamaForCausalLM.from_pretrained(llama_folder)
+    round_to_nf4(rounded)
+    inputs = torch.randn(3, 64)
+    for layer, other in zip(packed.model.layers, rounded.model.layers, strict=True):
+        layer.mlp.up_proj.compute_dtype = torch.float32
+        packed_out = layer.mlp.up_proj.train()(inputs)  # in eval mode some CPUs repack the weight in place
+        torch.testing.assert_close(packed_out, other.mlp.up_proj(inputs), rtol=1e-4, atol=1e-5)
+
+
+def test_the_merged_teacher_is_the_adapter_on_its_rounded_base(course: Path, llama_folder: Path) -> None:
+    rounded = LlamaForCausalLM.from_pretrained(llama_folder)
+    round_to_nf4(rounded)
+    apart = PeftModel.from_pretrained(rounded, str(course / "adapter")).eval()
+    merged = load_teacher(course / "adapter", str(llama_folder))
+    tokens = torch.arange(30).reshape(2, 15)
+    torch.testing.assert_close(merged(tokens).logits, apart(tokens).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapter_is_refused_on_another_base(course: Path) -> None:
+    with pytest.raises(InputError, match="was trained on"):
+        load_teacher(course / "adapter", "some/other-llama")
+
+
+def test_the_adapter_names_its_base_as_the_recipe_does(course: Path, llama_folder: Path) -> None:
+    config = json.loads((course / "adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(llama_folder)
+
+
+def test_a_run_of_fewer_steps_stops_there(llama_folder: Path, tmp_path: Path) -> None:
+    steps = finetune(str(llama_folder), TEXTS, Finetune(rank=4, alpha=8, max_steps=3), 0, tmp_path)
+    assert [step.step for step in steps] == [1, 2, 3]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_do(llama_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="Lower the learning rate"):
+        finetune(str(llama_folder), TEXTS, Finetune(rank=4, alpha=8, learning_rate=1e30), 0, tmp_path)
+
+
+def test_a_resumed_run_ends_with_the_same_adapter(
+    course: Path, llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)  # a checkpoint at every step
+    finetune(str(llama_folder), TEXTS, TRAINED, 0, tmp_path)
+    kept = sorted((tmp_path / "checkpoints").iterdir())
+    assert [path.name for path in kept] == ["checkpoint-22", "checkpoint-23"]
+    (kept[1] / training.WHOLE).unlink()  # as a kill in the middle of saving leaves it
+    (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
+    finetune(str(llama_folder), TEXTS, TRAINED, 0, tmp_path)
+    name = "adapter/adapter_model.safetensors"
+    assert (tmp_path / name).read_bytes() == (course / name).read_bytes()
+
+
+def test_long_texts_are_split_and_end_with_the_end_token(tokenizer: PreTrainedTokenizerFast) -> None:
+    rows = tokenize_texts(tokenizer, ["a" * 300], 256)
+    assert [len(row["input_ids"]) for row in rows] == [256, 45]
+    assert rows[1]["input_ids"][-1] == 0
+
+
+def test_padding_carries_no_loss() -> None:
+    batch = Padder(0)([{"input_ids": [5, 6, 7]}, {"input_ids": [8]}])
+    assert batch["labels"].tolist() == [[5, 6, 7], [8, -100, -100]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]

@@ -1,0 +1,106 @@
+"""The prepare stage on slides and cards made here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edullama.errors import InputError
+from edullama.recipe import Recipe
+from edullama.records import Block, Card, Entry, Manifest, Slide, Window
+from edullama.stages import prepare
+from edullama.store import Workspace, to_json
+
+
+def make_course(root: Path, cards: dict[str, str]) -> Workspace:
+    """A course with six slides in two lectures and the given files."""
+    slides = [slide(lecture, page) for lecture in ("a", "b") for page in (1, 2, 3)]
+    (root / "1-ingest").mkdir(parents=True)
+    (root / "1-ingest/slides.jsonl").write_bytes(b"".join(to_json(one) + b"\n" for one in slides))
+    for name, text in cards.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return Workspace(root)
+
+
+def slide(lecture: str, page: int) -> Slide:
+    text = f"Slide {page} of lecture {lecture} explains something"
+    return Slide(lecture, (page,), "", (Block(text, "text", page, (0, 0, 1, 1)),), "en", "content", "text")
+
+
+def table(count: int, kind: str = "course") -> str:
+    return "".join(f"What is {kind} fact {n}?\tIt is fact {n}.\n" for n in range(count))
+
+
+def run(work: Workspace) -> Manifest:
+    return prepare.run(work, Recipe())
+
+
+def outputs(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((root / "2-prepare").glob("*.jsonl"))}
+
+
+def test_slides_become_entries_and_windows(tmp_path: Path) -> None:
+    work = make_course(tmp_path, {})
+    run(work)
+    assert [entry.id for entry in work.read("prepare", "entries.jsonl", Entry)] == [
+        "a:1", "a:2", "a:3", "b:1", "b:2", "b:3",
+    ]  # fmt: skip
+    assert [window.entries for window in work.read("prepare", "windows.jsonl", Window)] == [
+        ("a:1", "a:2", "a:3"), ("b:1", "b:2", "b:3"),
+    ]  # fmt: skip
+
+
+def test_the_catalogue_holds_questions_and_never_answers(tmp_path: Path) -> None:
+    work = make_course(tmp_path, {"cards/week1.tsv": table(40)})
+    manifest = run(work)
+    lines = (tmp_path / "2-prepare/catalogue.jsonl").read_text().splitlines()
+    assert lines and all(set(json.loads(line)) == {"id", "lecture", "text"} for line in lines)
+    assert manifest.counts["catalogue"] + manifest.counts["exam"] == 40
+
+
+def test_exam_and_catalogue_share_no_question(tmp_path: Path) -> None:
+    work = make_course(tmp_path, {"cards/week1.tsv": table(40), "cards/exam.tsv": table(10), "cards/w2.tsv": table(20)})
+    manifest = run(work)
+    exam = {card.id for card in work.read("prepare", "exam.jsonl", Card)}
+    catalogue = {json.loads(line)["id"] for line in (tmp_path / "2-prepare/catalogue.jsonl").read_text().splitlines()}
+    assert not exam & catalogue
+    assert len(exam) + len(catalogue) == 40
+    assert manifest.counts["dropped"] == 30
+
+
+def test_a_course_brings_its_own_controls(tmp_path: Path) -> None:
+    work = make_course(tmp_path, {"cards/a.tsv": table(10), "controls/c.tsv": table(5, "other") + table(1)})
+    run(work)
+    controls = work.read("prepare", "controls.jsonl", Card)
+    assert [card.question for card in controls] == [f"What is other fact {n}?" for n in range(5)]
+
+
+def test_without_cards_there_is_a_note_and_no_error(tmp_path: Path) -> None:
+    manifest = run(make_course(tmp_path, {}))
+    assert (manifest.counts["exam"], manifest.counts["catalogue"]) == (0, 0)
+    assert manifest.notes == ["no flashcards in cards/: nothing to distil from, and no exam"]
+
+
+def test_a_second_lecture_of_cards_moves_none_of_the_first(tmp_path: Path) -> None:
+    before = make_course(tmp_path / "before", {"cards/week1.tsv": table(40)})
+    after = make_course(tmp_path / "after", {"cards/week1.tsv": table(40), "cards/week0.tsv": table(40, "early")})
+    run(before)
+    run(after)
+    first, both = (
+        {card.id for card in work.read("prepare", "exam.jsonl", Card) if card.lecture == "week1"}
+        for work in (before, after)
+    )
+    assert first == both
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    files = {"cards/b.tsv": table(20), "cards/a.md": "## What is a?\n\nA letter.\n", "cards/notes.pdf": "no cards"}
+    for name, ordered in (("one", files), ("two", dict(reversed(files.items())))):
+        run(make_course(tmp_path / name, ordered))
+    assert outputs(tmp_path / "one") == outputs(tmp_path / "two")
+
+
+def test_a_broken_card_file_stops_the_stage_and_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cards/week1\.tsv: no flashcard found"):
+        run(make_course(tmp_path, {"cards/week1.tsv": "nothing but text\n"}))
