@@ -2,7 +2,7 @@
 # Run the sample course in runs/demo. What an earlier run finished stays.
 set -euo pipefail
 mkdir -p runs/demo
-for folder in lectures cards controls; do
+for folder in lectures cards; do
     mkdir -p "runs/demo/$folder"
     cp -u examples/course/"$folder"/* "runs/demo/$folder/"
 done

@@ -19,11 +19,10 @@ STAGES = ["ingest", "prepare", "finetune", "shrink", "distill", "evaluate", "exp
 
 
 def make_course(folder: Path, model: str, *settings: str) -> Path:
-    """A course of one born-digital lecture, and a scanned one cut to two pages, with all cards and controls."""
+    """A course of one born-digital lecture, and a scanned one cut to two pages, with all cards."""
     import pymupdf
 
     shutil.copytree(EXAMPLES / "cards", folder / "cards")
-    shutil.copytree(EXAMPLES / "controls", folder / "controls")
     (folder / "lectures").mkdir()
     shutil.copy(EXAMPLES / "lectures" / "02-slides-to-dataset.pdf", folder / "lectures")
     with pymupdf.open(EXAMPLES / "lectures" / "04-distillation.pdf") as scan:

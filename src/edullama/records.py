@@ -65,7 +65,8 @@ class Entry:
 
     id: str
     lecture: str
-    text: str
+    title: str  # the slide's, or "" where it has none
+    text: str  # begins with the title
     slides: tuple[int, ...]  # 1-based pages
 
 
@@ -75,6 +76,7 @@ class Window:
 
     id: str
     lecture: str
+    title: str  # what the text is about: its slides' titles, or the lecture's name
     text: str
     entries: tuple[str, ...]
 

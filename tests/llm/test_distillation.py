@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, TrainingArguments
 
-from edullama.llm.distillation import Collator, DistillationTrainer, distill
+from edullama.llm.batches import Collator
+from edullama.llm.distillation import DistillationTrainer, distill
 from edullama.llm.generate import answer_all
 from edullama.llm.layers import build_student
 from edullama.llm.rendering import render_prompt

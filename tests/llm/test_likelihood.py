@@ -4,7 +4,8 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from edullama.llm.likelihood import pad_right, predicting_positions, reference_losses
+from edullama.llm.batches import pad_right, predicting_positions
+from edullama.llm.likelihood import reference_losses
 from edullama.llm.rendering import render_answer, render_prompt
 from edullama.records import Card
 

@@ -9,15 +9,20 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from edullama.errors import InputError, ModelError
 from edullama.llm import training
-from edullama.llm.qlora import Padder, finetune, load_frozen_base, load_teacher, round_to_nf4, tokenize_texts
+from edullama.llm.batches import Collator
+from edullama.llm.qlora import finetune, load_frozen_base, load_teacher, render_window, round_to_nf4
 from edullama.recipe import Finetune
+from edullama.records import Window
 
-TEXTS = [f"Window {n}: the adapter lies in folder {n}, and the catalogue has {n * 7} questions." for n in range(10)]
+WINDOWS = [
+    Window(str(n), "l", f"Folder {n}", f"The adapter lies in folder {n}, and the catalogue has {n * 7} questions.", ())
+    for n in range(10)
+]
 TRAINED = Finetune(rank=4, alpha=8, epochs=12, batch_size=5, learning_rate=1e-2)
 
 
-def loss_on(model: nn.Module, tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> float:
-    batch = Padder(0)(tokenize_texts(tokenizer, texts, 256))
+def loss_on(model: nn.Module, tokenizer: PreTrainedTokenizerFast, windows: list[Window]) -> float:
+    batch = Collator(0)([row for window in windows for row in render_window(tokenizer, window, 256)])
     with torch.inference_mode():
         return float(model(**batch).loss)
 
@@ -26,7 +31,7 @@ def loss_on(model: nn.Module, tokenizer: PreTrainedTokenizerFast, texts: list[st
 def course(tmp_path_factory: pytest.TempPathFactory, llama_folder: Path) -> Path:
     """An adapter trained in NF4 on the tiny Llama."""
     folder = tmp_path_factory.mktemp("finetune")
-    finetune(str(llama_folder), TEXTS, TRAINED, 0, folder)
+    finetune(str(llama_folder), WINDOWS, TRAINED, 0, folder)
     return folder
 
 
@@ -35,12 +40,12 @@ def test_training_lowers_the_loss_of_the_course(
     llama_folder: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, quantize: str
 ) -> None:
     settings = Finetune(rank=4, alpha=8, epochs=12, batch_size=5, learning_rate=1e-2, quantize=quantize)  # type: ignore[arg-type]
-    steps = finetune(str(llama_folder), TEXTS, settings, 0, tmp_path)
+    steps = finetune(str(llama_folder), WINDOWS, settings, 0, tmp_path)
     assert len(steps) == 24
     assert steps[-1].loss < steps[0].loss - 1
     base = LlamaForCausalLM.from_pretrained(llama_folder)
     teacher = load_teacher(tmp_path / "adapter", str(llama_folder))
-    assert loss_on(teacher, tokenizer, TEXTS) < loss_on(base, tokenizer, TEXTS) - 1
+    assert loss_on(teacher, tokenizer, WINDOWS) < loss_on(base, tokenizer, WINDOWS) - 1
 
 
 def test_adapters_lie_on_all_seven_linear_layers_of_every_block_and_nowhere_else(course: Path) -> None:
@@ -91,36 +96,45 @@ def test_the_adapter_names_its_base_as_the_recipe_does(course: Path, llama_folde
 
 
 def test_a_run_of_fewer_steps_stops_there(llama_folder: Path, tmp_path: Path) -> None:
-    steps = finetune(str(llama_folder), TEXTS, Finetune(rank=4, alpha=8, max_steps=3), 0, tmp_path)
+    steps = finetune(str(llama_folder), WINDOWS, Finetune(rank=4, alpha=8, max_steps=3), 0, tmp_path)
     assert [step.step for step in steps] == [1, 2, 3]
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_do(llama_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Lower the learning rate"):
-        finetune(str(llama_folder), TEXTS, Finetune(rank=4, alpha=8, learning_rate=1e30), 0, tmp_path)
+        finetune(str(llama_folder), WINDOWS, Finetune(rank=4, alpha=8, learning_rate=1e30), 0, tmp_path)
 
 
 def test_a_resumed_run_ends_with_the_same_adapter(
     course: Path, llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)  # a checkpoint at every step
-    finetune(str(llama_folder), TEXTS, TRAINED, 0, tmp_path)
+    finetune(str(llama_folder), WINDOWS, TRAINED, 0, tmp_path)
     kept = sorted((tmp_path / "checkpoints").iterdir())
     assert [path.name for path in kept] == ["checkpoint-22", "checkpoint-23"]
     (kept[1] / training.WHOLE).unlink()  # as a kill in the middle of saving leaves it
     (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
-    finetune(str(llama_folder), TEXTS, TRAINED, 0, tmp_path)
+    finetune(str(llama_folder), WINDOWS, TRAINED, 0, tmp_path)
     name = "adapter/adapter_model.safetensors"
     assert (tmp_path / name).read_bytes() == (course / name).read_bytes()
 
 
-def test_long_texts_are_split_and_end_with_the_end_token(tokenizer: PreTrainedTokenizerFast) -> None:
-    rows = tokenize_texts(tokenizer, ["a" * 300], 256)
-    assert [len(row["input_ids"]) for row in rows] == [256, 45]
-    assert rows[1]["input_ids"][-1] == 0
+def test_a_window_is_the_answer_to_a_request_to_explain_its_titles(tokenizer: PreTrainedTokenizerFast) -> None:
+    (row,) = render_window(tokenizer, WINDOWS[3], 256)
+    assert tokenizer.decode(row["prompt"]) == "Question: Explain: Folder 3\nAnswer:"
+    assert (
+        tokenizer.decode(row["answer"]) == " The adapter lies in folder 3, and the catalogue has 21 questions.<|end|>"
+    )
 
 
-def test_padding_carries_no_loss() -> None:
-    batch = Padder(0)([{"input_ids": [5, 6, 7]}, {"input_ids": [8]}])
-    assert batch["labels"].tolist() == [[5, 6, 7], [8, -100, -100]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+def test_a_long_window_is_split_and_every_piece_follows_the_request(tokenizer: PreTrainedTokenizerFast) -> None:
+    whole = render_window(tokenizer, WINDOWS[3], 256)[0]
+    pieces = render_window(tokenizer, WINDOWS[3], len(whole["prompt"]) + 10)
+    assert [token for piece in pieces for token in piece["answer"]] == whole["answer"]
+    assert all(piece["prompt"] == whole["prompt"] and len(piece["answer"]) <= 10 for piece in pieces)
+
+
+def test_prompts_and_padding_carry_no_loss() -> None:
+    batch = Collator(0)([{"prompt": [5], "answer": [6, 7]}, {"prompt": [8], "answer": [9]}])
+    assert batch["labels"].tolist() == [[-100, 6, 7], [-100, 9, -100]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]

@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
-from edullama.llm.likelihood import pad_right, predicting_positions
+from edullama.llm.batches import IGNORED, Collator, Row, predicting_positions
 from edullama.llm.losses import forward_kl
 from edullama.llm.models import Tokenizer
 from edullama.llm.rendering import render_prompt
 from edullama.llm.training import train, training_arguments
 from edullama.recipe import Distill
 from edullama.records import Answer, Question, Step
-
-IGNORED = -100  # label of a position that carries no loss
 
 
 class DistillationTrainer(Trainer):
@@ -81,24 +79,7 @@ def distill(
     return train(trainer, "distill")
 
 
-class Collator:
-    """Joins rows of prompt, answer and teacher states to a batch, padded on the right."""
-
-    def __init__(self, pad_token_id: int) -> None:
-        self.pad_token_id = pad_token_id
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        prompts, answers = [row["prompt"] for row in rows], [row["answer"] for row in rows]
-        tokens, mask, scored = pad_right(prompts, answers, self.pad_token_id)
-        return {
-            "input_ids": tokens,
-            "attention_mask": mask,
-            "labels": tokens.masked_fill(~scored, IGNORED),
-            "teacher_states": torch.cat([row["states"] for row in rows]),
-        }
-
-
-def _row(tokenizer: Tokenizer, question: Question, answer: Answer, targets: dict[str, Tensor]) -> dict[str, Any]:
+def _row(tokenizer: Tokenizer, question: Question, answer: Answer, targets: dict[str, Tensor]) -> Row:
     prompt = render_prompt(tokenizer, question.text)
     return {"prompt": prompt, "answer": list(answer.tokens), "states": targets[question.id]}
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from transformers import LlamaForCausalLM
 
+from edullama.llm.batches import pad_left
 from edullama.llm.models import Tokenizer
 from edullama.llm.rendering import decode_answer, render_prompt
 from edullama.progress import bar
@@ -74,17 +74,6 @@ def end_tokens(model: LlamaForCausalLM, tokenizer: Tokenizer) -> list[int]:
     configured = model.generation_config.eos_token_id
     extra = configured if isinstance(configured, list) else [configured]
     return sorted({token for token in [tokenizer.eos_token_id, *extra] if token is not None})
-
-
-def pad_left(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[Tensor, Tensor]:
-    """Return token ids and attention mask, both (batch, longest), padded on the left."""
-    longest = max(len(row) for row in rows)
-    tokens = torch.full((len(rows), longest), pad_token_id)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for place, row in enumerate(rows):
-        tokens[place, longest - len(row) :] = torch.tensor(row)
-        mask[place, longest - len(row) :] = 1
-    return tokens, mask
 
 
 def _answer(model: LlamaForCausalLM, tokenizer: Tokenizer, item: Prompted, row: list[int], name: str) -> Answer:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
+from edullama.llm.batches import pad_right, predicting_positions
 from edullama.llm.models import Tokenizer
 from edullama.llm.rendering import render_answer, render_prompt
 from edullama.progress import bar
@@ -51,26 +52,6 @@ def token_losses(model: LlamaForCausalLM, tokens: Tensor, mask: Tensor, scored: 
     predicting = predicting_positions(scored)
     logits = model(input_ids=tokens, attention_mask=mask, logits_to_keep=predicting).logits.squeeze(0)
     return torch.nn.functional.cross_entropy(logits.float(), tokens[scored], reduction="none")
-
-
-def predicting_positions(scored: Tensor) -> Tensor:
-    """Shift a mask (batch, token) of tokens to the positions whose output predicts them: one to the left."""
-    return torch.cat([scored[:, 1:], torch.zeros_like(scored[:, :1])], dim=1)
-
-
-def pad_right(
-    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], pad_token_id: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return token ids, attention mask and mask of answer tokens, each (batch, longest), padded on the right."""
-    lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)]
-    tokens = torch.full((len(prompts), max(lengths)), pad_token_id)
-    mask = torch.zeros_like(tokens)
-    scored = torch.zeros_like(tokens, dtype=torch.bool)
-    for place, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        tokens[place, : lengths[place]] = torch.tensor([*prompt, *answer])
-        mask[place, : lengths[place]] = 1
-        scored[place, len(prompt) : lengths[place]] = True
-    return tokens, mask, scored
 
 
 @torch.inference_mode()

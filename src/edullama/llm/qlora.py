@@ -1,37 +1,40 @@
 """QLoRA (Dettmers et al. 2023, arXiv 2305.14314): low-rank adapters on a frozen base held in NF4."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import bitsandbytes.functional as bnb
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from torch import Tensor, nn
+from torch import nn
 from transformers import BitsAndBytesConfig, LlamaForCausalLM, Trainer
 
 from edullama.errors import InputError
+from edullama.llm.batches import Collator, Row
 from edullama.llm.device import best_device, compute_dtype
 from edullama.llm.models import Tokenizer, load_model, load_tokenizer
+from edullama.llm.rendering import render_answer, render_prompt
 from edullama.llm.training import train, training_arguments
 from edullama.recipe import Finetune
-from edullama.records import Step
+from edullama.records import Step, Window
 
-IGNORED = -100  # label of a position that carries no loss
+EXPLAIN = "Explain: {title}"
 QUANTIZATION = "edullama.json"  # beside the adapter: how its base was held
 
 
-def finetune(model_name: str, texts: list[str], settings: Finetune, seed: int, folder: Path) -> list[Step]:
-    """Train an adapter on the texts and save it to folder/adapter. Returns the loss curve.
+def finetune(model_name: str, windows: Sequence[Window], settings: Finetune, seed: int, folder: Path) -> list[Step]:
+    """Train an adapter on the windows and save it to folder/adapter. Returns the loss curve.
 
     Checkpoints go to folder/checkpoints, where an interrupted run of the same work is resumed.
     """
     torch.manual_seed(seed)
     tokenizer = load_tokenizer(model_name)
-    rows = tokenize_texts(tokenizer, texts, settings.max_tokens)
+    rows = [row for window in windows for row in render_window(tokenizer, window, settings.max_tokens)]
     model = add_adapter(load_frozen_base(model_name, settings.quantize), settings)
     arguments = training_arguments(folder / "checkpoints", len(rows), settings.max_steps, **_arguments(settings, seed))
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=Padder(tokenizer.pad_token_id))
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=Collator(tokenizer.pad_token_id))
     steps = train(trainer, "finetune")
     save_adapter(model, folder / "adapter", model_name, settings.quantize)
     return steps
@@ -98,29 +101,15 @@ def round_to_nf4(model: LlamaForCausalLM) -> None:
             module.weight.copy_(bnb.dequantize_4bit(packed, state))
 
 
-def tokenize_texts(tokenizer: Tokenizer, texts: list[str], max_tokens: int) -> list[dict[str, list[int]]]:
-    """Return token ids of each text and an end token, split where it is longer than max_tokens."""
-    rows = []
-    for text in texts:
-        tokens = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-        rows += [{"input_ids": tokens[start : start + max_tokens]} for start in range(0, len(tokens), max_tokens)]
-    return rows
+def render_window(tokenizer: Tokenizer, window: Window, max_tokens: int) -> list[Row]:
+    """Return a window as the answer to "Explain: <its slides' titles>", in pieces of at most max_tokens.
 
-
-class Padder:
-    """Pads rows of token ids on the right to (batch, longest); padding carries no loss."""
-
-    def __init__(self, pad_token_id: int) -> None:
-        self.pad_token_id = pad_token_id
-
-    def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, Tensor]:
-        longest = max(len(row["input_ids"]) for row in rows)
-        tokens = torch.full((len(rows), longest), self.pad_token_id)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
-        for place, row in enumerate(rows):
-            tokens[place, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
-            mask[place, : len(row["input_ids"])] = 1
-        return {"input_ids": tokens, "attention_mask": mask, "labels": tokens.masked_fill(mask == 0, IGNORED)}
+    Text learnt as an answer is found again by questions; learnt as plain text it is so far less (docs/experiments.md).
+    """
+    prompt = render_prompt(tokenizer, EXPLAIN.format(title=window.title))
+    text = [*render_answer(tokenizer, window.text), tokenizer.eos_token_id]
+    room = max(1, max_tokens - len(prompt))
+    return [{"prompt": prompt, "answer": text[start : start + room]} for start in range(0, len(text), room)]
 
 
 def _arguments(settings: Finetune, seed: int) -> dict[str, Any]:
@@ -133,6 +122,6 @@ def _arguments(settings: Finetune, seed: int) -> dict[str, Any]:
         "seed": seed,
         "bf16": dtype == torch.bfloat16,
         "fp16": dtype == torch.float16,
-        "gradient_checkpointing": on_gpu,  # trades time for memory, which a CPU has
+        "activation_checkpointing": on_gpu,  # trades time for memory, which a CPU has
         "optim": "paged_adamw_8bit" if on_gpu and settings.quantize == "nf4" else "adamw_torch",
     }

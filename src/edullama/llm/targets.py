@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from edullama.errors import InputError
-from edullama.llm.likelihood import pad_right, predicting_positions
+from edullama.llm.batches import pad_right, predicting_positions
 from edullama.llm.models import Tokenizer
 from edullama.llm.rendering import render_prompt
 from edullama.progress import bar

@@ -14,8 +14,7 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     if not windows:
         raise InputError(f"{work.folder('prepare')}/windows.jsonl is empty: there is no text to train on.")
     task = work.begin("finetune", recipe)
-    texts = [window.text for window in windows]
-    steps = qlora.finetune(recipe.course.model, texts, recipe.finetune, recipe.course.seed, task.partial)
+    steps = qlora.finetune(recipe.course.model, windows, recipe.finetune, recipe.course.seed, task.partial)
     task.move_in(task.partial / "adapter", "adapter")
     task.write_records("steps.jsonl", steps)
     return task.finish(windows=len(windows), steps=len(steps))
