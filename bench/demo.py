@@ -36,9 +36,9 @@ def main() -> None:
     total = sum(seconds for seconds, _ in measured.values())
     print(f"{'all':<10}{total:>9.1f}")
     if options.json:
-        seconds = {stage: round(value[0], 1) for stage, value in measured.items()}
+        times = {stage: round(value[0], 1) for stage, value in measured.items()}
         peaks = {stage: round(value[1]) for stage, value in measured.items()}
-        print(json.dumps({"seconds": seconds, "peak_mb": peaks, "total_seconds": round(total, 1)}))
+        print(json.dumps({"seconds": times, "peak_mb": peaks, "total_seconds": round(total, 1)}))
 
 
 def measure(stage: str, course: Path) -> tuple[float, float]:

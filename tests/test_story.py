@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from tests.llm.conftest import llama_folder, tokenizer  # noqa: F401
-
 EXAMPLES = Path(__file__).parents[1] / "examples" / "course"
 STAGES = ["ingest", "prepare", "finetune", "shrink", "distill", "evaluate", "export"]
 
@@ -99,7 +97,7 @@ def kill_in(course: Path, partial: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_every_long_stage_gives_the_same_as_one_left_alone(tmp_path: Path, llama_folder: Path) -> None:  # noqa: F811
+def test_a_run_killed_in_every_long_stage_gives_the_same_as_one_left_alone(tmp_path: Path, llama_folder: Path) -> None:
     whole = make_course(tmp_path / "whole", str(llama_folder), *TINY)
     killed = make_course(tmp_path / "killed", str(llama_folder), *TINY)
     assert run("run", whole).returncode == 0
@@ -126,7 +124,7 @@ def hashes(outputs: dict[str, dict[str, str]]) -> dict[str, str]:
     return {name: stamp["sha256"] for name, stamp in outputs.items()}
 
 
-def test_weights_of_different_seeds_differ(tmp_path: Path, llama_folder: Path) -> None:  # noqa: F811
+def test_weights_of_different_seeds_differ(tmp_path: Path, llama_folder: Path) -> None:
     """The comparison above would be worth nothing if every run gave the same."""
     course = make_course(tmp_path / "course", str(llama_folder), *TINY)
     for stage in ("ingest", "prepare"):

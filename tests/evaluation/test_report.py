@@ -84,7 +84,7 @@ def made_up_course(questions: int = 34, judged: bool = True) -> ReportData:
         similarities=cosines,
         verdicts=verdicts,
         estimates=estimates,
-        plots={name: plot.svg for name, plot in plot_all(estimates, losses, steps).items()},
+        plots=plot_all(estimates, losses, steps),
         judge="a judge" if judged else None,
         embedding="wordllama l2_supercat 256",
         counts={"lectures": 5, "slides": 79, "training entries": 81},

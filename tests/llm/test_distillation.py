@@ -20,7 +20,7 @@ from edullama.llm.rendering import render_prompt
 from edullama.llm.targets import answer_states
 from edullama.recipe import Distill
 from edullama.records import Answer, Question
-from tests.llm.conftest import make_llama
+from tests.llm.tiny import make_llama
 
 QUESTIONS = [Question(str(n), "lecture", f"What is entry {n}{' of this lecture' * (n % 3)}?") for n in range(12)]
 Rows = list[dict[str, Any]]
@@ -131,7 +131,7 @@ RUN = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from tests.llm.conftest import make_llama
+from tests.llm.tiny import make_llama
 from transformers import AutoTokenizer
 import edullama.llm.training as training
 from edullama.llm.distillation import distill

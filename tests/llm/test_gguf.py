@@ -10,7 +10,7 @@ from edullama.endpoint.llamacpp import next_tokens, tokenize
 from edullama.endpoint.server import serve_model
 from edullama.llm.gguf import write_gguf
 from edullama.llm.likelihood import next_token_logprobs
-from tests.llm.conftest import make_llama
+from tests.llm.tiny import make_llama
 
 TEXT = "What are the 3 main ideas? Größe, naïve, 2+2=4."
 LLAMA3 = {

@@ -5,7 +5,7 @@ import torch
 
 from edullama.errors import InputError, ModelError
 from edullama.llm.layers import build_student, check_choice, check_student, even_layers
-from tests.llm.conftest import make_llama
+from tests.llm.tiny import make_llama
 
 
 def test_eleven_of_thirty_two_layers_are_the_originals_even_spread() -> None:

@@ -10,7 +10,7 @@ from edullama.llm.losses import forward_kl
 from edullama.llm.rendering import render_prompt
 from edullama.llm.targets import load_targets, save_targets
 from edullama.records import Answer, Question
-from tests.llm.conftest import make_llama
+from tests.llm.tiny import make_llama
 
 QUESTIONS = [Question(str(n), "lecture", f"What is entry {n}{' of this lecture' * (n % 3)}?") for n in range(20)]
 

@@ -17,7 +17,7 @@ from edullama.evaluation.findings import (
     with_interval,
 )
 from edullama.evaluation.judge import settle
-from edullama.evaluation.plots import COLOURS
+from edullama.evaluation.plots import COLOURS, Plot
 from edullama.evaluation.statistics import sign_test
 from edullama.records import CONTENDERS, Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
 
@@ -47,7 +47,7 @@ class ReportData:
     similarities: Sequence[Similarity]
     verdicts: Sequence[Verdict]
     estimates: Sequence[Estimate]
-    plots: Mapping[str, str]  # name -> <svg> element
+    plots: Mapping[str, Plot]  # by file name without suffix
     judge: str | None = None  # its model's name
     embedding: str = ""  # the vectors that the cosines come from
     counts: Mapping[str, int] = field(default_factory=dict)  # "lectures", "slides", ...: shown under the title
@@ -75,7 +75,7 @@ def render_report(data: ReportData) -> str:
         cautions=[*data.warnings, *_cautions(data)],
         counts={**data.counts, "exam questions": len(data.cards), "control cards": len(data.controls)},
         rows=[_contender_row(contestant, index(data.estimates)) for contestant in data.contestants],
-        figures=[(name, Markup(svg), CAPTIONS.get(name, "")) for name, svg in data.plots.items()],
+        figures=[(name, Markup(plot.svg), CAPTIONS.get(name, "")) for name, plot in data.plots.items()],
         pairs=_judged_pairs(data.verdicts, index(data.estimates)),
         questions=_question_views(data),
         estimates=[(estimate, with_interval(estimate, 3)) for estimate in data.estimates],

@@ -3,83 +3,45 @@
 import datetime
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from edullama.errors import InputError
 from edullama.recipe import Recipe
-from edullama.records import (
-    CONTENDERS,
-    Answer,
-    Card,
-    Contender,
-    Estimate,
-    Manifest,
-    ReferenceLoss,
-    Similarity,
-    Step,
-    Verdict,
-)
+from edullama.records import CONTENDERS, Answer, Card, Contender, Estimate, Manifest, ReferenceLoss, Step, Verdict
 from edullama.stages.contenders import open_contender
 from edullama.store import Task, Workspace, to_json
+
+if TYPE_CHECKING:
+    from edullama.evaluation.findings import Contestant
+    from edullama.evaluation.report import ReportData
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What one contender handed in: its facts, its answers, its losses on the exam's and the controls' references."""
+
+    contestant: "Contestant"
+    answers: list[Answer]
+    losses: list[ReferenceLoss]
+    control_losses: list[ReferenceLoss]
 
 
 def run(work: Workspace, recipe: Recipe) -> Manifest:
     """Answer, measure, compare, judge where a judge is configured, and write the report."""
-    from edullama.evaluation.estimates import estimate_all
-    from edullama.evaluation.findings import Contestant
-    from edullama.evaluation.plots import plot_all
-    from edullama.evaluation.report import ReportData, render_report
-    from edullama.evaluation.similarity import similarities
-    from edullama.llm.embedding import NAME, embed
+    from edullama.evaluation.report import render_report
 
     exam, controls = _cards(work, recipe, "exam.jsonl"), _cards(work, recipe, "controls.jsonl")
     if not exam:
         raise InputError(f"{work.folder('prepare')}/exam.jsonl is empty: put flashcards into cards/ to be examined on.")
     task = work.begin("evaluate", recipe)
-    contestants: list[Contestant] = []
-    answers: list[Answer] = []
-    losses: list[ReferenceLoss] = []
-    control_losses: list[ReferenceLoss] = []
-    for contender in CONTENDERS:
-        fact, given, own, other = _examine(work, recipe, task, contender, exam, controls)
-        contestants.append(fact)
-        answers += given
-        losses += own
-        control_losses += other
-        task.write_records(f"answers/{contender}.jsonl", given)
-    likenesses: list[Similarity] = similarities(answers, exam, embed)
-    verdicts = _judge(recipe, task, exam, answers)
-    estimates = estimate_all(exam, controls, answers, losses, control_losses, likenesses, verdicts)
-    plots = plot_all(estimates, losses, _curves(work))
-    report = ReportData(
-        title=recipe.course.title,
-        contestants=contestants,
-        cards=exam,
-        controls=controls,
-        answers=answers,
-        losses=losses,
-        similarities=likenesses,
-        verdicts=verdicts,
-        estimates=estimates,
-        plots={name: plot.svg for name, plot in plots.items()},
-        judge=recipe.endpoint[recipe.evaluate.judge].model if recipe.evaluate.judge else None,
-        embedding=NAME,
-        counts=_counts(work),
-        settings=json.dumps(asdict(recipe), indent=1, ensure_ascii=False),
-        versions=_versions(work),
-    )
-    task.write_records("losses.jsonl", losses)
-    task.write_records("control_losses.jsonl", control_losses)
-    task.write_records("similarities.jsonl", likenesses)
-    task.write_records("verdicts.jsonl", verdicts)
-    task.write("estimates.json", TypeAdapter(list[Estimate]).dump_json(estimates, indent=1))
-    for name, plot in plots.items():
-        task.write(f"plots/{name}.svg", plot.svg)
-        task.write(f"plots/{name}.csv", plot.csv)
-    task.write("report.html", render_report(report))
+    sheets = [_examine(work, recipe, task, name, exam, controls) for name in CONTENDERS]
+    verdicts = _judge(recipe, task, exam, [answer for sheet in sheets for answer in sheet.answers])
+    data = _measure(work, recipe, exam, controls, sheets, verdicts)
+    _save(task, data, [loss for sheet in sheets for loss in sheet.control_losses])
+    task.write("report.html", render_report(data))
     return task.finish(questions=len(exam), controls=len(controls), verdicts=len(verdicts))
 
 
@@ -91,11 +53,10 @@ def _cards(work: Workspace, recipe: Recipe, name: str) -> list[Card]:
 
 def _examine(
     work: Workspace, recipe: Recipe, task: Task, name: Contender, exam: Sequence[Card], controls: Sequence[Card]
-) -> tuple[Any, list[Answer], list[ReferenceLoss], list[ReferenceLoss]]:
-    """Return a contender's facts, its answers, and its losses on exam and controls; resumable."""
+) -> Sheet:
+    """Let one contender answer the exam and read all references; what an interrupted run has is not done again."""
     from edullama.evaluation.findings import Contestant
     from edullama.llm.generate import answer_all
-    from edullama.llm.likelihood import reference_losses
     from edullama.llm.models import count_parameters, load_tokenizer
 
     tokenizer = load_tokenizer(recipe.course.model)
@@ -103,14 +64,24 @@ def _examine(
     log = task.log(f"answers-{name}", Answer)
     questions = [card.ask() for card in exam]
     answers = answer_all(model, tokenizer, questions, _caps(tokenizer, exam), name, log.read(), log.append)
-    seen = task.log(f"losses-{name}", ReferenceLoss)
-    losses = {loss.question_id: loss for loss in seen.read()}
+    losses = _reference_losses(task, model, tokenizer, name, [*exam, *controls])
+    layers = model.config.num_hidden_layers
+    contestant = Contestant(name, count_parameters(model), layers, _note(work, recipe, name))
+    return Sheet(contestant, answers, [losses[card.id] for card in exam], [losses[card.id] for card in controls])
+
+
+def _reference_losses(
+    task: Task, model: Any, tokenizer: Any, name: Contender, cards: Sequence[Card]
+) -> dict[str, ReferenceLoss]:
+    """Return a contender's loss of every reference, by question id."""
+    from edullama.llm.likelihood import reference_losses
+
+    log = task.log(f"losses-{name}", ReferenceLoss)
+    losses = log.read()
     if not losses:
-        fresh = reference_losses(model, tokenizer, [*exam, *controls], name)
-        seen.append(fresh)
-        losses = {loss.question_id: loss for loss in fresh}
-    fact = Contestant(name, count_parameters(model), model.config.num_hidden_layers, _note(work, recipe, name))
-    return fact, answers, [losses[card.id] for card in exam], [losses[card.id] for card in controls]
+        losses = reference_losses(model, tokenizer, cards, name)
+        log.append(losses)
+    return {loss.question_id: loss for loss in losses}
 
 
 def _caps(tokenizer: Any, exam: Sequence[Card]) -> list[int]:
@@ -141,13 +112,67 @@ def _judge(recipe: Recipe, task: Task, exam: Sequence[Card], answers: Sequence[A
     with bar("judge", len(exam) * len(recipe.evaluate.pairs), len(judged)) as advance:
         for pair in recipe.evaluate.pairs:
             first, second = ([answer for answer in answers if answer.model == name] for name in pair)
-            for card in exam:
-                if (card.id, pair) not in judged:
-                    fresh = judge_pairs([card], first, second, pair, complete, endpoint.model, today)
-                    log.append(fresh)
-                    verdicts += fresh
-                    advance(1)
+            waiting = [card for card in exam if (card.id, pair) not in judged]
+            for start in range(0, len(waiting), endpoint.concurrency):
+                cards = waiting[start : start + endpoint.concurrency]
+                fresh = judge_pairs(cards, first, second, pair, complete, endpoint.model, today)
+                log.append(fresh)
+                verdicts += fresh
+                advance(len(cards))
     return verdicts
+
+
+def _measure(
+    work: Workspace,
+    recipe: Recipe,
+    exam: list[Card],
+    controls: list[Card],
+    sheets: Sequence[Sheet],
+    verdicts: list[Verdict],
+) -> "ReportData":
+    """Turn the sheets into figures with intervals, and gather what the report shows."""
+    from edullama.evaluation.estimates import estimate_all
+    from edullama.evaluation.plots import plot_all
+    from edullama.evaluation.report import ReportData
+    from edullama.evaluation.similarity import similarities
+    from edullama.llm.embedding import NAME, embed
+
+    answers = [answer for sheet in sheets for answer in sheet.answers]
+    losses = [loss for sheet in sheets for loss in sheet.losses]
+    control_losses = [loss for sheet in sheets for loss in sheet.control_losses]
+    likenesses = similarities(answers, exam, embed)
+    estimates = estimate_all(exam, controls, answers, losses, control_losses, likenesses, verdicts)
+    return ReportData(
+        title=recipe.course.title,
+        contestants=[sheet.contestant for sheet in sheets],
+        cards=exam,
+        controls=controls,
+        answers=answers,
+        losses=losses,
+        similarities=likenesses,
+        verdicts=verdicts,
+        estimates=estimates,
+        plots=plot_all(estimates, losses, _curves(work)),
+        judge=recipe.endpoint[recipe.evaluate.judge].model if recipe.evaluate.judge else None,
+        embedding=NAME,
+        counts=_counts(work),
+        settings=json.dumps(asdict(recipe), indent=1, ensure_ascii=False),
+        versions=_versions(work),
+    )
+
+
+def _save(task: Task, data: "ReportData", control_losses: list[ReferenceLoss]) -> None:
+    """Write everything that figures, plots and report were made from."""
+    for name in CONTENDERS:
+        task.write_records(f"answers/{name}.jsonl", [answer for answer in data.answers if answer.model == name])
+    task.write_records("losses.jsonl", data.losses)
+    task.write_records("control_losses.jsonl", control_losses)
+    task.write_records("similarities.jsonl", data.similarities)
+    task.write_records("verdicts.jsonl", data.verdicts)
+    task.write("estimates.json", TypeAdapter(list[Estimate]).dump_json(list(data.estimates), indent=1))
+    for file_name, plot in data.plots.items():
+        task.write(f"plots/{file_name}.svg", plot.svg)
+        task.write(f"plots/{file_name}.csv", plot.csv)
 
 
 def _note(work: Workspace, recipe: Recipe, name: Contender) -> str:
