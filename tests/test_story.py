@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from edullama.endpoint.server import serve_model
+
 EXAMPLES = Path(__file__).parents[1] / "examples" / "course"
 STAGES = ["ingest", "prepare", "finetune", "shrink", "distill", "evaluate", "export"]
 
@@ -43,7 +45,8 @@ def test_lectures_in_models_and_report_out(tmp_path: Path) -> None:
     assert "report.html" in done.stdout
 
     status = run("status", course).stdout
-    assert status.count("done") == 3  # ingest, prepare, shrink: the trial run's limits are not in the recipe
+    assert status.count("done in") == 2  # the trial run's limits are not in the recipe
+    assert "finetune.max_steps: 2 → None" in status
     again = run("run", course, "--limit-steps", "2", "--limit-questions", "4")
     assert again.stdout.count("up to date") == 7
 
@@ -75,6 +78,21 @@ def test_lectures_in_models_and_report_out(tmp_path: Path) -> None:
     }
     answer = run("ask", course, "What is a window?", "--model", "student")
     assert answer.returncode == 0 and answer.stdout.strip()
+
+    with serve_model(course / "7-export" / "tiny-teacher-q8_0.gguf") as base_url:
+        endpoint = f"endpoint.local={{base_url='{base_url}', model='tiny'}}"
+        settings = [
+            endpoint,
+            "evaluate.judge=local",
+            "evaluate.pairs=[['teacher', 'base']]",
+            "evaluate.max_questions=2",
+        ]
+        judged = run("evaluate", course, *(part for setting in settings for part in ("--set", setting)))
+    assert judged.returncode == 0, judged.stderr
+    verdicts = [json.loads(line) for line in (course / "6-evaluate" / "verdicts.jsonl").read_text().splitlines()]
+    assert [verdict["order"] for verdict in verdicts] == [["teacher", "base"], ["base", "teacher"]] * 2
+    assert {verdict["judge"] for verdict in verdicts} == {"tiny"}
+    assert "no endpoint is configured" not in (course / "6-evaluate" / "report.html").read_text()
 
 
 TINY = [

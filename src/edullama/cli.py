@@ -10,9 +10,11 @@ import typer
 from edullama.errors import EduLlamaError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edullama.recipe import Recipe
     from edullama.records import Manifest
-    from edullama.store import Workspace
+    from edullama.store import Stage, Workspace
 
 PARTIAL = 3  # exit code: the work is done, but some inputs could not be used
 INTERRUPTED = 130
@@ -77,22 +79,10 @@ def run(
     from edullama.summary import summarize
 
     work, recipe = Workspace(course), _recipe(course, [*(overrides or []), *_limits(limit_steps, limit_questions)])
-    partial = False
     with work.lock():
-        for stage in STAGES:
-            status = work.stage_status(stage, recipe)
-            if status.state in ("done", "by hand"):
-                print(f"{stage.name:<9} up to date{f' ({status.why})' if status.why else ''}")
-            else:
-                print(
-                    f"{stage.name:<9} {status.state}: {status.why}" if status.why else f"{stage.name:<9} ...",
-                    flush=True,
-                )
-                _run_stage(stage.name, work, recipe)
-            manifest = work.manifest(stage.name)
-            partial |= bool(manifest and manifest.counts.get("failures"))
+        manifests = [_bring_up_to_date(stage, work, recipe) for stage in STAGES]
     summarize(work)
-    _exit_if_partial(work, partial)
+    _exit_if_partial(work, manifests)
 
 
 @app.command()
@@ -166,15 +156,26 @@ def _run_one(name: str, course: Path, overrides: list[str] | None) -> None:
     work = Workspace(course)
     with work.lock():
         manifest = _run_stage(name, work, _recipe(course, overrides or []))
-    _exit_if_partial(work, bool(manifest.counts.get("failures")))
+    _exit_if_partial(work, [manifest])
+
+
+def _bring_up_to_date(stage: "Stage", work: "Workspace", recipe: "Recipe") -> "Manifest | None":
+    """Run a stage if it is out of date; returns None for a folder made by hand, which has no manifest."""
+    status = work.stage_status(stage, recipe)
+    if status.state in ("done", "by hand"):
+        print(f"{stage.name:<9} up to date{f' ({status.why})' if status.why else ''}")
+        return work.manifest(stage.name)
+    print(f"{stage.name:<9} runs ({status.why})", flush=True)
+    return _run_stage(stage.name, work, recipe)
 
 
 def _run_stage(name: str, work: "Workspace", recipe: "Recipe") -> "Manifest":
-    if name not in MADE_OF_TEXT:
+    from edullama.summary import describe
+
+    if name not in MADE_OF_TEXT and "torch" not in sys.modules:
         print("  loading torch", file=sys.stderr, flush=True)
     manifest: Manifest = importlib.import_module(f"edullama.stages.{name}").run(work, recipe)
-    counts = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in manifest.counts.items())
-    print(f"{name:<9} done in {manifest.seconds:.0f} s: {counts}", flush=True)
+    print(f"{name:<9} done in {manifest.seconds:.0f} s: {describe(manifest)}", flush=True)
     for note in manifest.notes:
         print(f"{'':<9} {note}", flush=True)
     return manifest
@@ -196,10 +197,8 @@ def _limits(steps: int | None, questions: int | None) -> list[str]:
     return limits
 
 
-def _exit_if_partial(work: "Workspace", partial: bool) -> None:
-    if partial:
+def _exit_if_partial(work: "Workspace", manifests: "Sequence[Manifest | None]") -> None:
+    if any(manifest and manifest.counts.get("failures") for manifest in manifests):
         failures = work.folder("ingest") / "failures.jsonl"
-        print(
-            f"edullama: partial: some inputs could not be read. {failures} says which and what to do.", file=sys.stderr
-        )
+        print(f"edullama: partial: some inputs could not be read. {failures} says what to do.", file=sys.stderr)
         raise typer.Exit(PARTIAL)

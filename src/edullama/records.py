@@ -65,8 +65,7 @@ class Entry:
 
     id: str
     lecture: str
-    title: str  # the slide's, or "" where it has none
-    text: str  # begins with the title
+    text: str  # begins with the slide's title
     slides: tuple[int, ...]  # 1-based pages
 
 
@@ -76,7 +75,6 @@ class Window:
 
     id: str
     lecture: str
-    title: str  # what the text is about: its slides' titles, or the lecture's name
     text: str
     entries: tuple[str, ...]
 

@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from edullama.recipe import Recipe
-from edullama.records import Estimate
+from edullama.records import Estimate, Manifest
 from edullama.store import Workspace
 
 MAIN = {
@@ -18,18 +18,19 @@ MAIN = {
 
 
 def show_status(work: Workspace, recipe: Recipe) -> None:
-    """Print a line a stage: its state, when it was finished, how long it took, and why it is out of date."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("stage", "state", "seconds", "holds", "why", box=box.SIMPLE)
+    """Print for each stage its state, how long it took, what it holds, and why it is out of date."""
     for status in work.status(recipe):
         manifest = work.manifest(status.stage)
-        seconds = f"{manifest.seconds:.0f}" if manifest else ""
-        counts = ", ".join(f"{count:,} {what}" for what, count in manifest.counts.items()) if manifest else ""
-        table.add_row(status.stage, status.state, seconds, counts, status.why)
-    Console().print(table)
+        print(f"{status.stage:<9} {status.state}{f' in {manifest.seconds:.0f} s' if manifest else ''}")
+        if status.why:
+            print(f"{'':<9} {status.why}")
+        if manifest:
+            print(f"{'':<9} {describe(manifest)}")
+
+
+def describe(manifest: Manifest) -> str:
+    """Return what a stage counted, in words."""
+    return ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in manifest.counts.items())
 
 
 def summarize(work: Workspace) -> None:

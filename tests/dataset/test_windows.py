@@ -3,10 +3,7 @@ from edullama.records import Entry
 
 
 def entries(lecture: str, count: int) -> list[Entry]:
-    return [
-        Entry(f"{lecture}:{n}", lecture, f"Title {n // 2}" if n > 1 else "", f"text {lecture}{n}", (n,))
-        for n in range(1, count + 1)
-    ]
+    return [Entry(f"{lecture}:{n}", lecture, f"text {lecture}{n}", (n,)) for n in range(1, count + 1)]
 
 
 def members(*args: int, lectures: list[Entry]) -> list[tuple[str, ...]]:
@@ -26,11 +23,3 @@ def test_a_stride_below_the_size_makes_windows_overlap() -> None:
 def test_the_texts_of_a_window_are_parted_by_blank_lines() -> None:
     (window,) = make_windows(entries("a", 2), 4, 4)
     assert (window.id, window.text) == ("a:1", "text a1\n\ntext a2")
-
-
-def test_a_window_is_titled_by_its_slides_each_title_once() -> None:
-    assert make_windows(entries("a", 5), 5, 5)[0].title == "Title 1; Title 2"
-
-
-def test_a_window_of_slides_without_titles_is_titled_by_its_lecture() -> None:
-    assert make_windows(entries("a", 1), 4, 4)[0].title == "a"

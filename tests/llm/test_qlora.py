@@ -10,19 +10,19 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from edullama.errors import InputError, ModelError
 from edullama.llm import training
 from edullama.llm.batches import Collator
-from edullama.llm.qlora import finetune, load_frozen_base, load_teacher, render_window, round_to_nf4
+from edullama.llm.qlora import finetune, load_frozen_base, load_teacher, round_to_nf4, tokenize_window
 from edullama.recipe import Finetune
 from edullama.records import Window
 
 WINDOWS = [
-    Window(str(n), "l", f"Folder {n}", f"The adapter lies in folder {n}, and the catalogue has {n * 7} questions.", ())
+    Window(str(n), "l", f"The adapter lies in folder {n}, and the catalogue has {n * 7} questions.", ())
     for n in range(10)
 ]
 TRAINED = Finetune(rank=4, alpha=8, epochs=12, batch_size=5, learning_rate=1e-2)
 
 
 def loss_on(model: nn.Module, tokenizer: PreTrainedTokenizerFast, windows: list[Window]) -> float:
-    batch = Collator(0)([row for window in windows for row in render_window(tokenizer, window, 256)])
+    batch = Collator(0)([row for window in windows for row in tokenize_window(tokenizer, window, 256)])
     with torch.inference_mode():
         return float(model(**batch).loss)
 
@@ -119,19 +119,17 @@ def test_a_resumed_run_ends_with_the_same_adapter(
     assert (tmp_path / name).read_bytes() == (course / name).read_bytes()
 
 
-def test_a_window_is_the_answer_to_a_request_to_explain_its_titles(tokenizer: PreTrainedTokenizerFast) -> None:
-    (row,) = render_window(tokenizer, WINDOWS[3], 256)
-    assert tokenizer.decode(row["prompt"]) == "Question: Explain: Folder 3\nAnswer:"
-    assert (
-        tokenizer.decode(row["answer"]) == " The adapter lies in folder 3, and the catalogue has 21 questions.<|end|>"
-    )
+def test_every_token_of_a_window_is_learnt_and_an_end_token_after_it(tokenizer: PreTrainedTokenizerFast) -> None:
+    (row,) = tokenize_window(tokenizer, WINDOWS[3], 256)
+    assert row["prompt"] == []
+    assert tokenizer.decode(row["answer"]) == "The adapter lies in folder 3, and the catalogue has 21 questions.<|end|>"
 
 
-def test_a_long_window_is_split_and_every_piece_follows_the_request(tokenizer: PreTrainedTokenizerFast) -> None:
-    whole = render_window(tokenizer, WINDOWS[3], 256)[0]
-    pieces = render_window(tokenizer, WINDOWS[3], len(whole["prompt"]) + 10)
-    assert [token for piece in pieces for token in piece["answer"]] == whole["answer"]
-    assert all(piece["prompt"] == whole["prompt"] and len(piece["answer"]) <= 10 for piece in pieces)
+def test_a_long_window_is_split_and_loses_nothing(tokenizer: PreTrainedTokenizerFast) -> None:
+    (whole,) = tokenize_window(tokenizer, WINDOWS[3], 256)
+    pieces = [piece["answer"] for piece in tokenize_window(tokenizer, WINDOWS[3], 10)]
+    assert [token for piece in pieces for token in piece] == whole["answer"]
+    assert max(map(len, pieces)) == 10
 
 
 def test_prompts_and_padding_carry_no_loss() -> None:

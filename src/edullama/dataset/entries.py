@@ -64,7 +64,7 @@ def _split(slide: Slide, average: float) -> list[Entry]:
 
 def _entry(slide: Slide, number: int, text: str) -> Entry:
     suffix = f"-{number}" if number > 1 else ""
-    return Entry(f"{slide_id(slide)}{suffix}", slide.lecture, slide.title, text, slide.pages)
+    return Entry(f"{slide_id(slide)}{suffix}", slide.lecture, text, slide.pages)
 
 
 def _units(block: str, average: float) -> list[str]:

@@ -24,6 +24,5 @@ def _starts(count: int, size: int, stride: int) -> list[int]:
 
 
 def _window(lecture: str, entries: Sequence[Entry]) -> Window:
-    title = "; ".join(dict.fromkeys(entry.title for entry in entries if entry.title))
     text = "\n\n".join(entry.text for entry in entries)
-    return Window(entries[0].id, lecture, title or lecture, text, tuple(entry.id for entry in entries))
+    return Window(entries[0].id, lecture, text, tuple(entry.id for entry in entries))

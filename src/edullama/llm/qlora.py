@@ -15,12 +15,10 @@ from edullama.errors import InputError
 from edullama.llm.batches import Collator, Row
 from edullama.llm.device import best_device, compute_dtype
 from edullama.llm.models import Tokenizer, load_model, load_tokenizer
-from edullama.llm.rendering import render_answer, render_prompt
 from edullama.llm.training import train, training_arguments
 from edullama.recipe import Finetune
 from edullama.records import Step, Window
 
-EXPLAIN = "Explain: {title}"
 QUANTIZATION = "edullama.json"  # beside the adapter: how its base was held
 
 
@@ -31,7 +29,7 @@ def finetune(model_name: str, windows: Sequence[Window], settings: Finetune, see
     """
     torch.manual_seed(seed)
     tokenizer = load_tokenizer(model_name)
-    rows = [row for window in windows for row in render_window(tokenizer, window, settings.max_tokens)]
+    rows = [row for window in windows for row in tokenize_window(tokenizer, window, settings.max_tokens)]
     model = add_adapter(load_frozen_base(model_name, settings.quantize), settings)
     arguments = training_arguments(folder / "checkpoints", len(rows), settings.max_steps, **_arguments(settings, seed))
     trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=Collator(tokenizer.pad_token_id))
@@ -70,8 +68,10 @@ def add_adapter(model: LlamaForCausalLM, settings: Finetune) -> PeftModel:
 
 def save_adapter(model: PeftModel, folder: Path, model_name: str, quantize: str) -> None:
     """Save the adapter with the name of its base and the way that base was held."""
-    model.peft_config["default"].base_model_name_or_path = model_name
-    model.save_pretrained(str(folder))
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = model_name
+    config.target_modules = sorted(config.target_modules)  # a set would be written in another order every time
+    model.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # an empty form; export writes the model card
     (folder / QUANTIZATION).write_text(json.dumps({"base": model_name, "quantize": quantize}, indent=1))
 
@@ -101,15 +101,10 @@ def round_to_nf4(model: LlamaForCausalLM) -> None:
             module.weight.copy_(bnb.dequantize_4bit(packed, state))
 
 
-def render_window(tokenizer: Tokenizer, window: Window, max_tokens: int) -> list[Row]:
-    """Return a window as the answer to "Explain: <its slides' titles>", in pieces of at most max_tokens.
-
-    Text learnt as an answer is found again by questions; learnt as plain text it is so far less (docs/experiments.md).
-    """
-    prompt = render_prompt(tokenizer, EXPLAIN.format(title=window.title))
-    text = [*render_answer(tokenizer, window.text), tokenizer.eos_token_id]
-    room = max(1, max_tokens - len(prompt))
-    return [{"prompt": prompt, "answer": text[start : start + room]} for start in range(0, len(text), room)]
+def tokenize_window(tokenizer: Tokenizer, window: Window, max_tokens: int) -> list[Row]:
+    """Return a window and an end token as rows without a prompt, in pieces of at most max_tokens."""
+    tokens = [*tokenizer(window.text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    return [{"prompt": [], "answer": tokens[start : start + max_tokens]} for start in range(0, len(tokens), max_tokens)]
 
 
 def _arguments(settings: Finetune, seed: int) -> dict[str, Any]:
