@@ -1,3 +1,5 @@
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -88,6 +90,20 @@ def test_a_damaged_lecture_is_reported_and_the_exit_code_says_partial(course: Pa
     assert (course / "lectures" / "02-slides-to-dataset.pdf").read_bytes() == whole
     assert len((course / "1-ingest" / "failures.jsonl").read_text().splitlines()) == 2
     assert (course / "1-ingest" / "text" / "02-slides-to-dataset.txt").exists()
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_next_run_does(course: Path) -> None:
+    shutil.copy(EXAMPLES / "lectures" / "04-distillation.pdf", course / "lectures")
+    command = [sys.executable, "-m", "edullama", "ingest", str(course)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(course.glob("1-ingest/partial/*.partial.jsonl")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Run the same command again" in errors and "Traceback" not in errors
+    assert "unfinished" in edullama("status", course).stdout
+    assert edullama("ingest", course).returncode == 0
 
 
 def test_status_says_what_changed(course: Path) -> None:

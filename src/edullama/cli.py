@@ -45,9 +45,6 @@ def main() -> None:
     except EduLlamaError as error:
         print(f"edullama: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("\nedullama: interrupted. Run the same command again to go on from here.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 @app.command()
@@ -174,7 +171,11 @@ def _run_stage(name: str, work: "Workspace", recipe: "Recipe") -> "Manifest":
 
     if name not in MADE_OF_TEXT and "torch" not in sys.modules:
         print("  loading torch", file=sys.stderr, flush=True)
-    manifest: Manifest = importlib.import_module(f"edullama.stages.{name}").run(work, recipe)
+    try:
+        manifest: Manifest = importlib.import_module(f"edullama.stages.{name}").run(work, recipe)
+    except KeyboardInterrupt:
+        print("\nedullama: interrupted. Run the same command again to go on from here.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     print(f"{name:<9} done in {manifest.seconds:.0f} s: {describe(manifest)}", flush=True)
     for note in manifest.notes:
         print(f"{'':<9} {note}", flush=True)
