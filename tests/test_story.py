@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
 
 from edullama.endpoint.server import serve_model
 
@@ -122,11 +121,8 @@ def test_a_run_killed_in_every_long_stage_gives_the_same_as_one_left_alone(tmp_p
     for partial in (
         "1-ingest/partial/*.partial.jsonl",
         "3-finetune/partial/checkpoints",
-        "4-shrink/partial",
         "5-distill/partial/answers.partial.jsonl",
-        "5-distill/partial/targets/*",
         "5-distill/partial/checkpoints",
-        "6-evaluate/partial/losses-base.partial.jsonl",
         "6-evaluate/partial/answers-student.partial.jsonl",
         "7-export/partial/teacher/model.safetensors",
     ):
@@ -140,15 +136,3 @@ def test_a_run_killed_in_every_long_stage_gives_the_same_as_one_left_alone(tmp_p
 
 def hashes(outputs: dict[str, dict[str, str]]) -> dict[str, str]:
     return {name: stamp["sha256"] for name, stamp in outputs.items()}
-
-
-def test_weights_of_different_seeds_differ(tmp_path: Path, llama_folder: Path) -> None:
-    """The comparison above would be worth nothing if every run gave the same."""
-    course = make_course(tmp_path / "course", str(llama_folder), *TINY)
-    for stage in ("ingest", "prepare"):
-        assert run(stage, course).returncode == 0
-    weights = []
-    for seed in (0, 1):
-        assert run("finetune", course, "--set", f"course.seed={seed}").returncode == 0
-        weights.append(load_file(course / "3-finetune" / "adapter" / "adapter_model.safetensors"))
-    assert any(not weights[0][name].equal(weights[1][name]) for name in weights[0])

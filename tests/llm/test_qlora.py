@@ -119,6 +119,13 @@ def test_a_resumed_run_ends_with_the_same_adapter(
     assert (tmp_path / name).read_bytes() == (course / name).read_bytes()
 
 
+def test_another_seed_gives_another_adapter(course: Path, llama_folder: Path, tmp_path: Path) -> None:
+    """Comparing adapters would be worth nothing if every run gave the same."""
+    finetune(str(llama_folder), WINDOWS, TRAINED, 1, tmp_path)
+    name = "adapter/adapter_model.safetensors"
+    assert (tmp_path / name).read_bytes() != (course / name).read_bytes()
+
+
 def test_every_token_of_a_window_is_learnt_and_an_end_token_after_it(tokenizer: PreTrainedTokenizerFast) -> None:
     (row,) = tokenize_window(tokenizer, WINDOWS[3], 256)
     assert row["prompt"] == []
