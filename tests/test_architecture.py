@@ -15,9 +15,10 @@ MAY_IMPORT = {
     "records": set(),
     "progress": set(),
     "recipe": {"errors"},
-    "store": FOUNDATION,
+    "files": {"errors", "records"},
+    "store": {"files", *FOUNDATION},
     **{noun: {noun, *FOUNDATION} for noun in NOUNS},
-    "stages": {"stages", "store", *NOUNS, *FOUNDATION},
+    "stages": {"stages", "store", "files", *NOUNS, *FOUNDATION},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from edullama.errors import InputError
+from edullama.files import to_json
 from edullama.recipe import Recipe
 from edullama.records import Block, Card, Entry, Manifest, Slide, Window
 from edullama.stages import prepare
-from edullama.store import Workspace, to_json
+from edullama.store import Workspace
 
 
 def make_course(root: Path, cards: dict[str, str]) -> Workspace:

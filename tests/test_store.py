@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from edullama.errors import InputError
+from edullama.files import read_jsonl, write_file
 from edullama.recipe import Recipe, parse_recipe
 from edullama.records import Entry, Manifest, Question
-from edullama.store import STAGES, Status, Task, Workspace, find_stage, read_jsonl, write_file
+from edullama.store import STAGES, Status, Task, Workspace, find_stage
 
 QUESTION = Question("1a", "Größen", "Was ist ein Fenster?")
 

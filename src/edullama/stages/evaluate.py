@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from edullama.errors import InputError
+from edullama.files import to_json
 from edullama.recipe import Recipe
 from edullama.records import CONTENDERS, Answer, Card, Contender, Estimate, Manifest, ReferenceLoss, Step, Verdict
 from edullama.stages.contenders import open_contender
-from edullama.store import Task, Workspace, to_json
+from edullama.store import Task, Workspace
 
 if TYPE_CHECKING:
     from edullama.evaluation.findings import Contestant

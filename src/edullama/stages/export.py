@@ -29,8 +29,8 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
 
 def _export_model(work: Workspace, recipe: Recipe, task: Task, name: Contender) -> Path:
     """Write a contender's folder and GGUF; returns the GGUF's name. Raises ModelError where llama.cpp disagrees."""
-    from edullama.llm.gguf import write_gguf
     from edullama.llm.models import load_tokenizer
+    from edullama.llm.write_gguf import write_gguf
 
     model = open_contender(work, recipe, name)
     tokenizer = load_tokenizer(recipe.course.model)

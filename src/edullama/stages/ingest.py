@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from joblib import Parallel, delayed
 
 from edullama.errors import InputError
+from edullama.files import PartialLog
 from edullama.lectures import images, ocr, pdf
 from edullama.lectures.pages import Page, Scan
 from edullama.lectures.slides import decide, make_slides, used_images
 from edullama.progress import bar
 from edullama.recipe import Recipe
 from edullama.records import Failure, Manifest, Rejection, Slide, stable_id
-from edullama.store import PartialLog, Task, Workspace
+from edullama.store import Task, Workspace
 
 T = TypeVar("T")
 Job = tuple[Callable[..., T], tuple[Any, ...]]

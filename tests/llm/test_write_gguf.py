@@ -8,8 +8,8 @@ from transformers import PreTrainedTokenizerFast
 
 from edullama.endpoint.llamacpp import next_tokens, tokenize
 from edullama.endpoint.server import serve_model
-from edullama.llm.gguf import write_gguf
 from edullama.llm.likelihood import next_token_logprobs
+from edullama.llm.write_gguf import write_gguf
 from tests.llm.tiny import make_llama
 
 TEXT = "What are the 3 main ideas? Größe, naïve, 2+2=4."
