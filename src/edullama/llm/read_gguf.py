@@ -1,21 +1,42 @@
-"""A GGUF file as a stock Llama and its tokenizer."""
+"""A GGUF file as a stock checkpoint, made once and kept in the user's cache."""
 
+import hashlib
+import os
+import tempfile
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+from filelock import FileLock
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 
-def load_gguf(path: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerBase]:
-    """Dequantise a GGUF file into a stock fp32 model and its tokenizer.
+def cache_folder() -> Path:
+    """Return the user's cache of models: $EDULLAMA_CACHE, else ~/.cache/edullama."""
+    return Path(os.environ.get("EDULLAMA_CACHE", "~/.cache/edullama")).expanduser()
 
-    transformers refuses to save or quantise a model loaded from GGUF, so the weights move to a fresh one.
-    """
-    loaded = LlamaForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+
+def dequantized(gguf: Path) -> Path:
+    """Return a folder with the file's weights in fp32 and its tokenizer, made on first use of this very file."""
+    stat = gguf.stat()
+    identity = hashlib.sha256(f"{gguf.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}".encode()).hexdigest()[:12]
+    folder = cache_folder() / f"{gguf.stem}-{identity}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+                _save(gguf, Path(scratch) / "model")
+                (Path(scratch) / "model").rename(folder)
+    return folder
+
+
+def _save(gguf: Path, folder: Path) -> None:
+    """Dequantise a file. transformers refuses to save or quantise what it read from GGUF: a fresh model takes over."""
+    loaded = LlamaForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     config = loaded.config
     del config.quantization_config
     config._name_or_path = ""
     model = LlamaForCausalLM(config)
     model.load_state_dict(loaded.state_dict())
     model.generation_config = loaded.generation_config
-    return model.eval(), AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
