@@ -69,6 +69,19 @@ def test_a_file_touched_but_not_changed_makes_nothing_stale(work: Workspace) -> 
     assert state(work, Recipe()).state == "done"
 
 
+def test_a_changed_local_base_model_makes_what_rests_on_it_stale(work: Workspace) -> None:
+    weights = work.root / "llama" / "model.safetensors"
+    write_file(weights, "one")
+    write_file(work.root / "2-prepare" / "windows.jsonl", "")
+    recipe = parse_recipe({"course": {"model": str(weights.parent)}}, "")
+    task = work.begin("finetune", recipe)
+    task.write("adapter/adapter_model.safetensors", "weights")
+    task.finish()
+    assert work.stage_status(find_stage("finetune"), recipe).state == "done"
+    write_file(weights, "two")
+    assert work.stage_status(find_stage("finetune"), recipe).why == f"{weights.resolve()} changed"
+
+
 def test_a_stage_behind_a_stale_one_is_stale_too(work: Workspace) -> None:
     prepare(work, Recipe())
     shown = {status.stage: status for status in work.status(Recipe())}

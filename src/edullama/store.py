@@ -8,7 +8,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -142,7 +142,7 @@ class Workspace:
         """Start or resume a stage: partial work made from other inputs or settings is cleared away."""
         stage = find_stage(name)
         folder = self.root / stage.folder
-        inputs = self._stamps(stage.reads)
+        inputs = self._stamps(stage, recipe)
         settings = recipe.values(stage.settings)
         _open_partial(folder, {"settings": settings, "inputs": {path: stamp.sha256 for path, stamp in inputs.items()}})
         (folder / MANIFEST).unlink(missing_ok=True)
@@ -183,7 +183,7 @@ class Workspace:
     def _why_stale(self, stage: Stage, manifest: Manifest, recipe: Recipe) -> list[str]:
         old, new = _flat(manifest.settings), _flat(recipe.values(stage.settings))
         why = [f"{key}: {old.get(key)} → {new.get(key)}" for key in sorted(old | new) if old.get(key) != new.get(key)]
-        stamps = self._stamps(stage.reads, manifest.inputs)
+        stamps = self._stamps(stage, recipe, manifest.inputs)
         for path in sorted(stamps.keys() | manifest.inputs.keys()):
             if path not in manifest.inputs:
                 why.append(f"{path} is new")
@@ -205,10 +205,13 @@ class Workspace:
                 stale.append(f"{name} was edited") if reviewable else edited.append(name)
         return stale, edited
 
-    def _stamps(self, globs: Sequence[str], known: dict[str, FileStamp] | None = None) -> dict[str, FileStamp]:
+    def _stamps(self, stage: Stage, recipe: Recipe, known: dict[str, FileStamp] | None = None) -> dict[str, FileStamp]:
+        """Return the identity of every input: files of the course, and of a base model that lies on this machine."""
         known = known or {}
-        relative = {path.relative_to(self.root).as_posix(): path for path in self.inputs(*globs)}
-        return {name: stamp_file(path, known.get(name)) for name, path in relative.items()}
+        files = {path.relative_to(self.root).as_posix(): path for path in self.inputs(*stage.reads)}
+        if {"course", "course.model"} & set(stage.settings):
+            files |= {path.as_posix(): path for path in _model_files(recipe.course.model)}
+        return {name: stamp_file(path, known.get(name)) for name, path in files.items()}
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -286,6 +289,14 @@ def _open_partial(folder: Path, fingerprint: dict[str, Any]) -> None:
         return
     shutil.rmtree(partial, ignore_errors=True)
     write_file(mark, text)
+
+
+def _model_files(name: str) -> list[Path]:
+    """Return the files of a local model; none for a name on the Hub or the builtin."""
+    path = Path(name).expanduser().resolve()
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.suffix in (".json", ".safetensors", ".jinja"))
+    return [path] if path.is_file() else []
 
 
 def _feeds(earlier: str, later: Stage) -> bool:
