@@ -167,10 +167,11 @@ def _bring_up_to_date(stage: "Stage", work: "Workspace", recipe: "Recipe") -> "M
 
 
 def _run_stage(name: str, work: "Workspace", recipe: "Recipe") -> "Manifest":
+    from edullama.progress import announce
     from edullama.summary import describe
 
     if name not in MADE_OF_TEXT and "torch" not in sys.modules:
-        print("  loading torch", file=sys.stderr, flush=True)
+        announce("loading torch")
     try:
         manifest: Manifest = importlib.import_module(f"edullama.stages.{name}").run(work, recipe)
     except KeyboardInterrupt:

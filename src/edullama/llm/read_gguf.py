@@ -9,6 +9,8 @@ import torch
 from filelock import FileLock
 from transformers import AutoTokenizer, LlamaForCausalLM
 
+from edullama.progress import announce
+
 
 def cache_folder() -> Path:
     """Return the user's cache of models: $EDULLAMA_CACHE, else ~/.cache/edullama."""
@@ -23,6 +25,7 @@ def dequantized(gguf: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
+            announce(f"dequantising {gguf.name}, once: half a minute for 135 million weights")
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
                 _save(gguf, Path(scratch) / "model")
                 (Path(scratch) / "model").rename(folder)
