@@ -34,12 +34,16 @@ def describe(manifest: Manifest) -> str:
 
 
 def summarize(work: Workspace) -> None:
-    """Print the main figures with their intervals, and where the report and the models are."""
+    """Print what was found, the main figures with their intervals, and where the report and the models are."""
+    from edullama.evaluation.findings import headline, index, standfirst, telling
+
     path = work.folder("evaluate") / "estimates.json"
-    figures = {figure.name: figure for figure in TypeAdapter(list[Estimate]).validate_json(path.read_bytes())}
-    print()
+    estimates = TypeAdapter(list[Estimate]).validate_json(path.read_bytes())
+    figures = index(telling(estimates))
+    print(f"\n{headline(estimates)}\n{standfirst(estimates)}\n")
     for name, meaning in MAIN.items():
-        print(f"  {_format(figures[name]):<28} {meaning}")
+        if name in figures:
+            print(f"  {_format(figures[name]):<28} {meaning}")
     print(f"\nReport: {(work.folder('evaluate') / 'report.html').resolve()}")
     for gguf in sorted(work.folder("export").glob("*.gguf")):
         print(f"Model:  {gguf.resolve()}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from edullama.evaluation.estimates import estimate_all
-from edullama.evaluation.findings import Contestant, cautions, headline, standfirst, with_interval
+from edullama.evaluation.findings import Contestant, cautions, headline, standfirst, telling, with_interval
 from edullama.evaluation.plots import plot_all
 from edullama.evaluation.report import ReportData, render_report, short_count
 from edullama.records import Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
@@ -225,3 +225,10 @@ def test_figures_are_written_with_true_minus_signs_and_no_negative_zero() -> Non
     assert with_interval(Estimate("e", -0.001, -0.5, 0.25, 9, 0)) == "0.00 [−0.50,\u00a00.25]"
     assert with_interval(Estimate("e", 2.0, None, None, 1, 0)) == "2.00 [no interval]"
     assert with_interval(Estimate("e", None, None, None, 0, 1)) == "not measured"
+
+
+def test_a_model_that_lost_on_its_own_exam_is_not_said_to_know_the_course() -> None:
+    figures = [own(-0.5, -0.7, -0.3), knowledge(0.3, 0.1, 0.5)]
+    assert telling(figures) == figures
+    lost = [own(0.5, 0.3, 0.7), knowledge(0.3, 0.1, 0.5)]  # it lost still more on the control cards
+    assert telling(lost) == lost[:1]

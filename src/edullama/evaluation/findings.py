@@ -79,6 +79,18 @@ def cautions(
     return found
 
 
+def telling(estimates: Iterable[Estimate]) -> list[Estimate]:
+    """Leave out the knowledge of models that lost on their own exam: it would say only that they lost less there."""
+    figures = index(estimates)
+
+    def says_something(name: str) -> bool:
+        kind, _, contender = name.partition(".")
+        own = figures.get(f"reference_loss.{contender}-base", MISSING)
+        return kind != "knowledge" or (own.mean is not None and own.mean < 0)
+
+    return [figure for name, figure in figures.items() if says_something(name)]
+
+
 def index(estimates: Iterable[Estimate]) -> dict[str, Estimate]:
     """Return the figures by name."""
     return {estimate.name: estimate for estimate in estimates}

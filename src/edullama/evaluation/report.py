@@ -14,6 +14,7 @@ from edullama.evaluation.findings import (
     number,
     percent,
     standfirst,
+    telling,
     with_interval,
 )
 from edullama.evaluation.judge import settle
@@ -74,7 +75,7 @@ def render_report(data: ReportData) -> str:
         standfirst=standfirst(data.estimates),
         cautions=[*data.warnings, *_cautions(data)],
         counts={**data.counts, "exam questions": len(data.cards), "control cards": len(data.controls)},
-        rows=[_contender_row(contestant, index(data.estimates)) for contestant in data.contestants],
+        rows=[_contender_row(contestant, index(telling(data.estimates))) for contestant in data.contestants],
         figures=[(name, Markup(plot.svg), CAPTIONS.get(name, "")) for name, plot in data.plots.items()],
         pairs=_judged_pairs(data.verdicts, index(data.estimates)),
         questions=_question_views(data),
@@ -104,7 +105,7 @@ def _contender_row(contestant: Contestant, figures: Mapping[str, Estimate]) -> d
         "layers": contestant.layers,
         "loss": figure(f"reference_loss.{name}"),
         "gain": gain(figure(f"reference_loss.{name}-base")) if name != "base" else None,
-        "knowledge": figure(f"knowledge.{name}") if name != "base" else None,
+        "knowledge": figures.get(f"knowledge.{name}"),
         "cosine": figure(f"cosine.{name}"),
         "words": figure(f"answer_words.{name}"),
         "cut_off": percent(figure(f"cut_off.{name}")),

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from edullama.errors import ModelError
+from edullama.evaluation.findings import telling
 from edullama.recipe import Recipe
 from edullama.records import Contender, Estimate, Manifest
 from edullama.stages.contenders import open_contender
@@ -77,7 +78,7 @@ def _estimates(work: Workspace) -> list[Estimate]:
 
 def model_card(recipe: Recipe, files: Mapping[Contender, Path], estimates: list[Estimate]) -> str:
     """Return a model card in the Hub's form: what it is, how good it is with intervals, and what it is not for."""
-    shown = [e for e in estimates if e.name.split(".")[0] in ("reference_loss", "knowledge") and e.mean is not None]
+    shown = [e for e in telling(estimates) if e.name.startswith(("reference_loss.", "knowledge.")) and e.n]
     rows = [f"| {e.name} | {e.mean:.3f} | {_interval(e)} | {e.n} |" for e in shown]
     lines = [
         "---",

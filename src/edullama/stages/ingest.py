@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from edullama.errors import InputError
 from edullama.files import PartialLog
@@ -140,6 +141,8 @@ def _work_through(
         for records in finished:
             log.append(records)
             advance(len(records))
+    if workers > 1:
+        get_reusable_executor().shutdown()  # idle workers would hold memory that training needs
 
 
 def _page_failures(
