@@ -211,15 +211,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Weights on disk."""
-
-    path: str
-    kind: Literal["model", "adapter", "gguf"]
-    base: str  # the model an adapter belongs to; "" for whole models
-
-
-@dataclass(frozen=True, slots=True)
 class FileStamp:
     """Identity of a file; size and time spare reading it again when neither has changed."""
 

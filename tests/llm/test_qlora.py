@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -37,9 +38,9 @@ def course(tmp_path_factory: pytest.TempPathFactory, llama_folder: Path) -> Path
 
 @pytest.mark.parametrize("quantize", ["nf4", "none"])
 def test_training_lowers_the_loss_of_the_course(
-    llama_folder: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, quantize: str
+    llama_folder: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, quantize: Literal["nf4", "none"]
 ) -> None:
-    settings = Finetune(rank=4, alpha=8, epochs=12, batch_size=5, learning_rate=1e-2, quantize=quantize)  # type: ignore[arg-type]
+    settings = Finetune(rank=4, alpha=8, epochs=12, batch_size=5, learning_rate=1e-2, quantize=quantize)
     steps = finetune(str(llama_folder), WINDOWS, settings, 0, tmp_path)
     assert len(steps) == 24
     assert steps[-1].loss < steps[0].loss - 1

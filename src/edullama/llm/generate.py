@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from transformers import LlamaForCausalLM
@@ -80,5 +81,5 @@ def _answer(model: LlamaForCausalLM, tokenizer: Tokenizer, item: Prompted, row: 
     ends = end_tokens(model, tokenizer)
     length = next((place + 1 for place, token in enumerate(row) if token in ends), len(row))
     tokens = row[: min(length, item.cap)]
-    finish = "stop" if tokens and tokens[-1] in ends else "length"
-    return Answer(item.question.id, name, decode_answer(tokenizer, tokens), tuple(tokens), finish)  # type: ignore[arg-type]
+    finish: Literal["stop", "length"] = "stop" if tokens and tokens[-1] in ends else "length"
+    return Answer(item.question.id, name, decode_answer(tokenizer, tokens), tuple(tokens), finish)
