@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,15 @@ def test_a_damaged_lecture_is_reported_and_the_exit_code_says_partial(course: Pa
     assert (course / "1-ingest" / "text" / "02-slides-to-dataset.txt").exists()
 
 
+@pytest.fixture
+def ctrl_c_works() -> Iterator[None]:
+    """A program started in the background inherits that Ctrl-C is ignored; a shell's user has it work."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_works")
 def test_ctrl_c_says_how_to_go_on_and_the_next_run_does(course: Path) -> None:
     shutil.copy(EXAMPLES / "lectures" / "04-distillation.pdf", course / "lectures")
     command = [sys.executable, "-m", "edullama", "ingest", str(course)]
