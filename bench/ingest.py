@@ -66,6 +66,8 @@ def copy_born_digital(source: Path, target: Path) -> tuple[list[str], int]:
             if sum(bool(page.get_text().strip()) for page in document) > 0.9 * len(document):
                 pdfs.append(shutil.copy(path, target))
                 pages += len(document)
+    if not pdfs:
+        raise SystemExit(f"{source}: no born-digital PDF there")
     return [str(pdf) for pdf in pdfs], pages
 
 
