@@ -1,81 +1,91 @@
-"""How fast born-digital lectures are read, beside pypdf (heir of the original's PyPDF2) and markitdown.
+"""What reading lectures costs and how good it is: speed beside peers, growth, memory, OCR, decisions, damaged files.
 
-    .venv/bin/python bench/ingest.py [--json] [--lectures FOLDER] [--rounds 3]
+    .venv/bin/python bench/ingest.py [--json] [--only speed,growth,memory,cer,truth,fuzz] [--lectures FOLDER]
+                                     [--rounds 3] [--copies 3] [--pages 1250] [--fuzz 1000] [--keep FOLDER] [--mistakes]
 
-Every reader gets the same pages in a process of its own, start-up included, in turns; scans are left out. Prints one
-table of medians with their spread; with --json the last line is
-{"pages_per_second": ..., "ratio_vs_pypdf": ..., "ratio_vs_markitdown": ...}. Peers live in .venv-bench (`make bench`).
+Speed: every reader gets the same born-digital decks in turns, in a process of its own, start-up included; we read
+several copies of them, peers one, and what a page takes is compared. No OCR there: scans and handwriting are left out.
+Each part's module says how it measures. Prints one table of medians with their spread; with --json the last line is
+{"pages_per_second": ..., "ratio_vs_markitdown": ..., "cer": {"en": ..., "de": ...}, "worker_mb": ..., ...}, null for
+what was not measured. Ends with 1 where pages were lost or a run crashed. Peers live in .venv-bench (`make bench`).
 """
 
 import argparse
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-import pymupdf
+from cer import measure_cer
+from courses import default_lectures
+from fuzz import measure_fuzz
+from part import Finding, Options, Row
+from speed import measure_growth, measure_memory, measure_speed
+from truth import measure_truth
 
-ROOT = Path(__file__).parents[1]
-mupdf: Any = pymupdf  # its functions have no types
-PEERS = ROOT / ".venv-bench" / "bin" / "python"
-PYPDF = "import sys, pypdf; [[p.extract_text() for p in pypdf.PdfReader(f).pages] for f in sys.argv[1:]]"
-MARKITDOWN = "import sys, markitdown; m = markitdown.MarkItDown(); [m.convert(f) for f in sys.argv[1:]]"
+PARTS: dict[str, Callable[[Options], Finding]] = {
+    "speed": measure_speed,
+    "growth": measure_growth,
+    "memory": measure_memory,
+    "cer": measure_cer,
+    "truth": measure_truth,
+    "fuzz": measure_fuzz,
+}
+FIGURES = (
+    "pages_per_second", "ratio_vs_markitdown", "cer", "worker_mb", "ratio_vs_pypdf", "pages_per_second_20000", "growth",
+    "truth", "fuzz", "growth_after_start", "parent_mb", "cer_any_order", "ocr_cores",
+)  # fmt: skip
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--json", action="store_true")
-    arguments.add_argument("--lectures", type=Path, default=ROOT / "examples" / "course" / "lectures")
-    arguments.add_argument("--rounds", type=int, default=3)
-    options = arguments.parse_args()
-    if not PEERS.exists():
-        raise SystemExit(f"{PEERS} is not there. Run `make bench`, which installs the peers.")
-    with tempfile.TemporaryDirectory() as scratch:
-        course = Path(scratch) / "course"
-        pdfs, pages = copy_born_digital(options.lectures, course / "lectures")
-        (course / "course.toml").write_text("")
-        commands = {
-            "edullama": [sys.executable, "-m", "edullama", "ingest", str(course)],
-            "pypdf": [sys.executable, "-c", PYPDF, *pdfs],
-            "markitdown": [str(PEERS), "-c", MARKITDOWN, *pdfs],
-        }
-        rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(options.rounds)]
-    speeds = {name: [pages / times[name] for times in rounds] for name in commands}
-    ratios = {peer: median(times[peer] / times["edullama"] for times in rounds) for peer in ("pypdf", "markitdown")}
-    print(f"{pages} pages, {options.rounds} rounds\n{'reader':<12}{'pages/s':>9}{'lowest':>9}{'highest':>9}{'ours':>8}")
-    for name, values in speeds.items():
-        ours = f"{ratios[name]:.1f} x" if name in ratios else ""
-        print(f"{name:<12}{median(values):>9.1f}{min(values):>9.1f}{max(values):>9.1f}{ours:>8}")
-    if options.json:
-        found = {f"ratio_vs_{peer}": round(ratio, 2) for peer, ratio in ratios.items()}
-        print(json.dumps({"pages_per_second": round(median(speeds["edullama"]), 1), **found}))
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--json", action="store_true", help="end with one line of JSON")
+    arguments.add_argument("--only", type=_parts, default=list(PARTS), help="parts to measure, parted by commas")
+    arguments.add_argument("--lectures", type=Path, default=default_lectures(), help="PDFs, or courses with slides/")
+    arguments.add_argument("--rounds", type=int, default=3, help="of speed")
+    arguments.add_argument("--copies", type=int, default=3, help="of each deck that we read for speed and memory")
+    arguments.add_argument("--pages", type=int, default=1250, help="of growth's smallest course; then 4 and 16 times")
+    arguments.add_argument("--fuzz", type=int, default=1000, help="mangled files")
+    arguments.add_argument("--keep", type=Path, help="new folder where the fuzzer's course stays")
+    arguments.add_argument("--mistakes", action="store_true", help="list what differs from the labels")
+    options = vars(arguments.parse_args())
+    as_json, only = options.pop("json"), options.pop("only")
+    findings = [_measure(name, Options(**options)) for name in PARTS if name in only]
+    _print_table(row for finding in findings for row in finding.rows)
+    problems = [problem for finding in findings for problem in finding.problems]
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
+    if as_json:
+        figures = {name: value for finding in findings for name, value in finding.figures.items()}
+        print(json.dumps({name: figures.get(name) for name in FIGURES}))
+    sys.exit(1 if problems else 0)
 
 
-def copy_born_digital(source: Path, target: Path) -> tuple[list[str], int]:
-    """Copy the PDFs that have a text layer on every page but a few; returns their paths and the number of pages."""
-    target.mkdir(parents=True)
-    pdfs, pages = [], 0
-    for path in sorted(source.glob("*.pdf")):
-        with mupdf.open(path) as document:
-            if sum(bool(page.get_text().strip()) for page in document) > 0.9 * len(document):
-                pdfs.append(shutil.copy(path, target))
-                pages += len(document)
-    if not pdfs:
-        raise SystemExit(f"{source}: no born-digital PDF there")
-    return [str(pdf) for pdf in pdfs], pages
+def _parts(text: str) -> list[str]:
+    unknown = set(text.split(",")) - set(PARTS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no part {', '.join(sorted(unknown))}. There are {', '.join(PARTS)}.")
+    return text.split(",")
 
 
-def seconds(command: Sequence[str]) -> float:
-    """Run a command to its end; returns wall-clock seconds."""
-    started = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.monotonic() - started
+def _measure(name: str, options: Options) -> Finding:
+    print(f"measuring {name}", file=sys.stderr)
+    return PARTS[name](options)
+
+
+def _print_table(rows: Iterable[Row]) -> None:
+    print(f"{'measure':<42}{'median':>10}{'lowest':>10}{'highest':>10} {'unit':<8} over")
+    for row in rows:
+        numbers = "".join(f"{_show(value):>10}" for value in (row.value, row.low, row.high))
+        print(f"{row.name:<42}{numbers} {row.unit:<8} {row.over}".rstrip())
+
+
+def _show(value: float | None) -> str:
+    """Show three digits or more."""
+    if value is None:
+        return ""
+    if value == int(value) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
 if __name__ == "__main__":

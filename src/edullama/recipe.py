@@ -21,10 +21,49 @@ class Course:
     seed: int = 0
 
 
+DroppableKind = Literal["title", "outline", "outline repeat", "section", "exercise", "questions", "references"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ingest:
+class Cleaning:
+    """How one lecture is read; a lecture's own section may set some of it differently."""
+
+    ocr: Literal["auto", "never"] = "auto"  # auto: where the text layer does not tell what a page shows
+    describe: Literal["ocr", "endpoint", "none"] = "ocr"  # figures: by the words in them, by a vision model, not at all
+    overlays: bool = True  # the steps in which one slide is built up become one slide
+    code: Literal["keep", "tag", "drop"] = "keep"  # tag: between lines of ```
+    formulas: Literal["keep", "tag", "describe", "drop"] = "keep"  # describe: in words, by the describer
+    drop: tuple[DroppableKind, ...] = ("outline repeat", "questions", "references")  # slides that teach nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LectureCleaning:
+    """What a lecture of that name does differently; what is not set is as for all."""
+
+    ocr: Literal["auto", "never"] | None = None
+    describe: Literal["ocr", "endpoint", "none"] | None = None
+    overlays: bool | None = None
+    code: Literal["keep", "tag", "drop"] | None = None
+    formulas: Literal["keep", "tag", "describe", "drop"] | None = None
+    drop: tuple[DroppableKind, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest(Cleaning):
     ocr_languages: str = "eng+deu"  # Tesseract's names, joined by +
     workers: int = 2  # pages read at a time
+    describer: str | None = None  # name of an endpoint with a vision model
+    translate_to: str | None = None  # ISO 639-1; slides in other languages are translated into it
+    translator: str | None = None  # name of an endpoint, or folder of an OPUS-MT model for CTranslate2
+    passwords: dict[str, str] = field(default_factory=dict)  # by lecture; written nowhere else
+    lecture: dict[str, LectureCleaning] = field(default_factory=dict)
+
+    def cleaning(self, lecture: str) -> Cleaning:
+        """Return how a lecture is read: its own settings where it has them."""
+        own = self.lecture.get(lecture, LectureCleaning())
+        chosen = {item.name: getattr(own, item.name) for item in fields(Cleaning)}
+        common = {item.name: getattr(self, item.name) for item in fields(Cleaning)}
+        return Cleaning(**(common | {name: value for name, value in chosen.items() if value is not None}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +162,8 @@ def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
     _check_keys(values, Recipe, source, "")
     for name, section in values.get("endpoint", {}).items():
         _check_keys(section, Endpoint, source, f"endpoint.{name}.")
+    for name, section in values.get("ingest", {}).get("lecture", {}).items():
+        _check_keys(section, LectureCleaning, source, f"ingest.lecture.{name}.")
     try:
         recipe = _adapter().validate_python(values)
     except ValidationError as error:
@@ -189,9 +230,19 @@ def _check_values(recipe: Recipe, source: str) -> None:
             raise RecipeError(f"{source}: '{name}' is {value}; it must be above 0")
     if not 0 < recipe.prepare.exam_share < 1:
         raise RecipeError(f"{source}: 'prepare.exam_share' is {recipe.prepare.exam_share}; it must lie between 0 and 1")
-    judge = recipe.evaluate.judge
-    if judge is not None and judge not in recipe.endpoint:
-        raise RecipeError(f"{source}: 'evaluate.judge' is '{judge}', but there is no section [endpoint.{judge}]")
+    _check_endpoints(recipe, source)
+
+
+def _check_endpoints(recipe: Recipe, source: str) -> None:
+    """Refuse the name of an endpoint that has no section, and what needs an endpoint and names none."""
+    named = {"evaluate.judge": recipe.evaluate.judge, "ingest.describer": recipe.ingest.describer}
+    for setting, name in named.items():
+        if name is not None and name not in recipe.endpoint:
+            raise RecipeError(f"{source}: '{setting}' is '{name}', but there is no section [endpoint.{name}]")
+    cleanings = [recipe.ingest, *(recipe.ingest.cleaning(lecture) for lecture in recipe.ingest.lecture)]
+    seen = any(cleaning.describe == "endpoint" or cleaning.formulas == "describe" for cleaning in cleanings)
+    if seen and recipe.ingest.describer is None:
+        raise RecipeError(f"{source}: figures or formulas are to be described, but 'ingest.describer' names no endpoint")
 
 
 def _override(values: dict[str, Any], text: str) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Method = Literal["text", "ocr", "vision", "translated"]
+BlockKind = Literal["text", "code", "formula", "table", "figure", "note"]
+SlideKind = Literal["content", "title", "outline", "section", "exercise", "questions", "references", "blank"]
+PageMethod = Literal["text", "ocr", "mixed", "blank"]
 Contender = Literal["base", "teacher", "shrunk", "student"]
 CONTENDERS: tuple[Contender, ...] = ("base", "teacher", "shrunk", "student")
 Box = tuple[float, float, float, float]  # left, top, right, bottom in PDF points from the top left corner
@@ -23,12 +26,15 @@ def stable_id(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, heading or label of a slide, with where it stands and how it was read."""
+    """A paragraph, heading, formula or figure of a slide, with where it stands and how it was read."""
 
     text: str
     method: Method
     page: int  # 1-based
     box: Box
+    kind: BlockKind = "text"
+    language: str = ""  # ISO 639-1, or "" where there is too little text to tell
+    original: str = ""  # what was translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,52 @@ class Slide:
     title: str
     blocks: tuple[Block, ...]
     language: str  # ISO 639-1, or "" where there is no text to tell from
-    kind: Literal["content", "blank"]
-    reason: str  # why its pages were read as text, by OCR, or not at all
+    kind: SlideKind
+    reason: str  # why its last page was read as text, by OCR, or not at all
+    hidden: bool = False  # a PPTX slide that is not shown
 
     @property
     def text(self) -> str:
         """All blocks in reading order, one a line."""
         return "\n".join(block.text for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Text that was read and is no part of any slide, and why."""
+
+    lecture: str
+    page: int  # 1-based
+    reason: str
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How one page was read, and which slide it became part of."""
+
+    lecture: str
+    page: int  # 1-based
+    slide: int | None  # the slide's first page; None: the page's slide was left out
+    kind: SlideKind
+    method: PageMethod
+    reason: str  # with the numbers that decided
+    language: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where a lecture's characters went, white space aside: extracted + repaired = kept + all that was removed."""
+
+    lecture: str
+    extracted: int  # from the text layer, by OCR and by description
+    repaired: int  # more characters (or, below 0, fewer) through ligatures taken apart, accents set and the like
+    kept: int
+    removed: dict[str, int]  # by reason
+    failed: int  # that stand for no letter
+    difference: int  # 0, or something was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +170,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One question to a model, with the system text it is asked under."""
+    """One question to a model, with the system text it is asked under and the pictures it is about."""
 
     text: str
     system: str = ""
+    images: tuple[bytes, ...] = ()  # PNG
 
 
 @dataclass(frozen=True, slots=True)

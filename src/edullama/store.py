@@ -35,18 +35,23 @@ class Stage:
     name: str
     folder: str
     reads: tuple[str, ...]
-    writes: tuple[str, ...]
+    writes: tuple[str, ...]  # a folder made by hand has to have all of them
     settings: tuple[str, ...]
+    extras: tuple[str, ...] = ()  # written as well, and needed by no other stage
     review: tuple[str, ...] = ()  # outputs that a person edits and the stage reads again
 
 
 STAGES = (
     Stage(
         "ingest", "1-ingest",
-        reads=("lectures/**/*.[pP][dD][fF]",),
-        writes=("slides.jsonl", "text/*", "images.csv", "removed.jsonl", "failures.jsonl"),
-        settings=("ingest.ocr_languages",),  # not how many workers: the result is the same
-        review=("images.csv",),
+        reads=("lectures/**/*.[pP][dD][fF]", "lectures/**/*.[pP][pP][tT][xX]"),
+        writes=("slides.jsonl",),
+        extras=("text/*", "pages.jsonl", "removed.jsonl", "ledger.jsonl", "failures.jsonl", "images.csv", "overlays.csv",
+                "contact.html", "thumbnails/*", "glossary.csv", "untranslated.jsonl"),
+        settings=("ingest.ocr_languages", "ingest.ocr", "ingest.describe", "ingest.overlays", "ingest.code",
+                  "ingest.formulas", "ingest.drop", "ingest.describer", "ingest.translate_to", "ingest.translator",
+                  "ingest.lecture", "endpoint"),  # not how many workers: the result is the same
+        review=("images.csv", "overlays.csv", "glossary.csv"),
     ),
     Stage(
         "prepare", "2-prepare",
@@ -263,7 +268,7 @@ class Task:
 
     def finish(self, **counts: int) -> Manifest:
         """Clear away what an earlier run left and this one did not write again, then write the manifest."""
-        for path in {path for glob in self.stage.writes for path in self.folder.glob(glob)} - self._written:
+        for path in {path for glob in (*self.stage.writes, *self.stage.extras) for path in self.folder.glob(glob)} - self._written:
             if path.is_file() and PARTIAL not in path.relative_to(self.folder).parts:
                 path.unlink()
         outputs = {path.relative_to(self.work.root).as_posix(): stamp_file(path) for path in sorted(self._written)}

@@ -7,6 +7,7 @@ needed too much memory.
 
 import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -160,6 +161,7 @@ class _Worker:
 def _serve(link: Connection, limits: Limits, parent: int) -> None:
     """Do jobs until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    faulthandler.disable()  # a crash is told in one line
     _die_with(parent)
     _limit_memory(limits.megabytes)
     with contextlib.suppress(EOFError, BrokenPipeError):

@@ -82,6 +82,29 @@ def test_a_prompt_is_sent_as_a_chat_without_chance() -> None:
     assert [message["role"] for message in seen[1]["messages"]] == ["user"]
 
 
+def test_pictures_are_sent_after_the_text_as_data_urls() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def watch(request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        seen.append(request)
+        return chat("a tree")
+
+    with serve(watch) as url:
+        complete = connect("e", Endpoint(base_url=url, model="m"))
+        assert complete([Prompt("What is it?", "Be brief.", (b"\x89PNG 1", b"\x89PNG 2"))]) == [Reply("a tree")]
+    assert seen[0]["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is it?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORyAx"}},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORyAy"}},
+            ],
+        },
+    ]
+
+
 def test_a_failed_call_is_a_reply_without_text_and_the_others_go_on() -> None:
     def fail_on_bad(request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         bad = request["messages"][-1]["content"] == "bad"

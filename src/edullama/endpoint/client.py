@@ -1,5 +1,6 @@
 """A remote model behind an OpenAI-compatible server, as a `Complete`."""
 
+import base64
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from edullama.records import Complete, Prompt, Reply
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam
 
 MAX_TOKENS = 512  # of a reply
 RETRIES = 4  # the client waits longer before each
@@ -75,7 +76,7 @@ class _Remote:
             return Reply(None, self._problem(error))
 
     def _ask(self, prompt: Prompt) -> Reply:
-        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": prompt.text}]
+        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": _content(prompt)}]
         if prompt.system:
             messages.insert(0, {"role": "system", "content": prompt.system})
         completion = self.client.chat.completions.create(
@@ -114,6 +115,17 @@ class _Remote:
             mend = f"Check the key in {key}." if key else f"Name the variable that holds it in '{section}.api_key_env'."
             return f"refuses the key. {mend}"
         return ""
+
+
+def _content(prompt: Prompt) -> "str | list[ChatCompletionContentPartParam]":
+    """Return a prompt's text, and its pictures after it where it has any: not every server takes parts."""
+    if not prompt.images:
+        return prompt.text
+    parts: list[ChatCompletionContentPartParam] = [{"type": "text", "text": prompt.text}]
+    for png in prompt.images:
+        url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+    return parts
 
 
 def _key(name: str, settings: Endpoint) -> str:

@@ -2,22 +2,26 @@
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from edullama.errors import InputError
-from edullama.lectures.pages import Page, Picture
+from edullama.lectures.figures import BACKGROUND
+from edullama.lectures.pages import Page, Picture, area, count_letters, overlap
+from edullama.lectures.review import Use, read_rows, read_use
+from edullama.records import Box
 
-Use = Literal["yes", "no"]
-Kind = Literal["logo", "figure", "scan"]
-LOGO_PAGES = 0.5  # of a lecture's pages
-LOGO_FEWEST = 3
+Kind = Literal["figure", "tiles", "drawing", "scan", "logo", "icon", "background"]
+UNUSED = ("logo", "icon", "background")
+OFTEN = 0.3  # of a lecture's pages
+FEWEST_STRETCHES = 3  # of pages with others between them: a slide built up over many pages is one stretch
 LOGO_AREA = 0.2  # of the page
-SCAN_AREA = 0.8
+ICON_AREA = 0.006
+SAME_PLACE = 0.8  # of the union, that two boxes share
+FEW_LETTERS = 10  # below this a page's text layer does not tell what the page says
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,13 @@ class Image:
 
     lecture: str
     image: str
+    kind: Kind
     pages: str
-    width: int  # pixels
+    box: str  # of its first appearance: left, top, right, bottom in shares of the page
+    width: int  # pixels; of a drawing, points
     height: int
     area: float  # median share of the page
-    kind: Kind
+    thumbnail: str  # file under 1-ingest
     rule: Use  # what we would do
     use: Use  # what is done
 
@@ -39,31 +45,81 @@ COLUMNS = [column.name for column in fields(Image)]
 Decisions = Mapping[tuple[str, str], Use]
 
 
-def list_images(pages: Iterable[Page], decisions: Decisions) -> list[Image]:
-    """List the images of lectures; a person's decision about (lecture, image) wins over the rule."""
-    counts: dict[str, int] = defaultdict(int)
-    shown: dict[tuple[str, str], list[tuple[int, Picture]]] = defaultdict(list)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One appearance of an image."""
+
+    page: Page
+    picture: Picture
+
+
+def list_images(pages: Sequence[Page], decisions: Decisions) -> list[Image]:
+    """List the images of one lecture; a person's decision about (lecture, image) wins over the rule."""
+    shown: dict[str, list[_Shown]] = defaultdict(list)
     for page in pages:
-        counts[page.lecture] += 1
         for picture in page.pictures:
-            shown[page.lecture, picture.image].append((page.number, picture))
-    images = [_judge(key, places, counts[key[0]]) for key, places in sorted(shown.items())]
+            shown[picture.image].append(_Shown(page, picture))
+    images = [_judge(name, places, len(pages)) for name, places in sorted(shown.items())]
     return [replace(image, use=decisions.get((image.lecture, image.image), image.rule)) for image in images]
 
 
-def _judge(key: tuple[str, str], places: Sequence[tuple[int, Picture]], page_count: int) -> Image:
-    numbers = sorted({number for number, _ in places})
-    area = round(median(picture.area for _, picture in places), 4)
-    kind = _tell_kind(len(numbers), page_count, area)
-    rule: Use = "no" if kind == "logo" else "yes"
-    picture = places[0][1]
-    return Image(*key, write_ranges(numbers), picture.width, picture.height, area, kind, rule, rule)
+def _judge(name: str, places: Sequence[_Shown], page_count: int) -> Image:
+    numbers = sorted({shown.page.number for shown in places})
+    first = min(places, key=lambda shown: shown.page.number)
+    covered = round(median(shown.picture.area for shown in places), 4)
+    kind = _tell_kind(places, numbers, covered, page_count)
+    rule: Use = "no" if kind in UNUSED else "yes"
+    picture = first.picture
+    return Image(
+        first.page.lecture, name, kind, write_ranges(numbers), _write_box(picture.box, first.page), picture.width,
+        picture.height, covered, thumbnail_name(name), rule, rule,
+    )  # fmt: skip
 
 
-def _tell_kind(shown_on: int, page_count: int, area: float) -> Kind:
-    if shown_on >= max(LOGO_FEWEST, LOGO_PAGES * page_count) and area < LOGO_AREA:
+def thumbnail_name(image: str) -> str:
+    """Return the name of an image's thumbnail under 1-ingest."""
+    return f"thumbnails/{image}.jpg"
+
+
+def _tell_kind(places: Sequence[_Shown], numbers: Sequence[int], covered: float, page_count: int) -> Kind:
+    picture = places[0].picture
+    whole = _cover(places[0]) if picture.what == "tiles" else covered
+    often = len(numbers) >= max(FEWEST_STRETCHES, OFTEN * page_count)
+    stretches = count_stretches(numbers)
+    if max(covered, whole) >= BACKGROUND:
+        return "background" if stretches > 1 or often else _tell_full_page(places)
+    if (often or stretches >= FEWEST_STRETCHES) and covered < LOGO_AREA and _stays(places):
         return "logo"
-    return "scan" if area >= SCAN_AREA else "figure"
+    if covered < ICON_AREA:
+        return "icon"
+    return {"bitmap": "figure", "tiles": "tiles", "vector": "drawing"}[picture.what]  # type: ignore[return-value]
+
+
+def _tell_full_page(places: Sequence[_Shown]) -> Kind:
+    """Tell a scan, on which nothing else is written, from a photograph or a screenshot behind the slide's words."""
+    return "figure" if any(count_letters(shown.page.fragments) >= FEW_LETTERS for shown in places) else "scan"
+
+
+def _cover(shown: _Shown) -> float:
+    box = shown.picture.box
+    return area(box) / max(1.0, shown.page.width * shown.page.height)
+
+
+def _stays(places: Sequence[_Shown]) -> bool:
+    """Tell whether an image stands at one place on most pages that show it."""
+    boxes = Counter(shown.picture.box for shown in places)
+    usual = boxes.most_common(1)[0][0]
+    return sum(count for box, count in boxes.items() if _same_place(box, usual)) > len(places) / 2
+
+
+def _same_place(one: Box, other: Box) -> bool:
+    shared = overlap(one, other)
+    return shared >= SAME_PLACE * (area(one) + area(other) - shared)
+
+
+def count_stretches(numbers: Sequence[int]) -> int:
+    """Count the runs of consecutive numbers."""
+    return sum(number - 1 not in numbers[max(0, i - 1) : i] for i, number in enumerate(numbers))
 
 
 def write_ranges(numbers: Sequence[int]) -> str:
@@ -75,6 +131,11 @@ def write_ranges(numbers: Sequence[int]) -> str:
         else:
             ranges.append([number])
     return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in ranges)
+
+
+def _write_box(box: Box, page: Page) -> str:
+    sides = (max(1.0, page.width), max(1.0, page.height))
+    return " ".join(f"{edge / sides[index % 2]:.3f}" for index, edge in enumerate(box))
 
 
 def write_images(images: Iterable[Image]) -> str:
@@ -91,35 +152,9 @@ def read_decisions(path: Path) -> dict[tuple[str, str], Use]:
 
     Raises InputError that names file, row and the values allowed.
     """
-    if not path.exists():
-        return {}
-    rows = _read_rows(path)
     decisions = {}
-    for number, row in rows:
-        use = _read_use(row["use"], path, number)
+    for number, row in read_rows(path, {"lecture", "image", "rule", "use"}) if path.exists() else ():
+        use = read_use(row["use"], path, number)
         if use != row["rule"]:
             decisions[row["lecture"], row["image"]] = use
     return decisions
-
-
-def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f'{path}: not UTF-8. Save it as "CSV UTF-8", or delete it to start afresh.') from None
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)  # spreadsheets save with what their country uses
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    missing = {"lecture", "image", "rule", "use"} - set(reader.fieldnames or ())
-    if missing:
-        raise InputError(f"{path}: no column {', '.join(sorted(missing))}. Put it back, or delete the file.")
-    return [(reader.line_num, row) for row in reader]
-
-
-def _read_use(value: str | None, path: Path, number: int) -> Use:
-    match (value or "").strip().casefold():
-        case "yes":
-            return "yes"
-        case "no":
-            return "no"
-    raise InputError(f"{path}:{number}: use is {value!r}. Write yes or no.")

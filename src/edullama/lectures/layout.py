@@ -1,35 +1,47 @@
-"""From the lines of a page to paragraphs, lists and code in reading order."""
+"""From the lines of a page to paragraphs, lists, tables, formulas and code in reading order."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from edullama.lectures.pages import Fragment, Line, union
-from edullama.lectures.reading_order import in_reading_order
+from edullama.lectures.block_kinds import tell_kind
+from edullama.lectures.figures import Shape
+from edullama.lectures.pages import Fragment, Line, Loss, count_characters, union
+from edullama.lectures.reading_order import Part, in_reading_order, make_part
+from edullama.lectures.rows import COLUMN_GAP, in_rows, join_blocks, same_row
+from edullama.lectures.tables import take_tables
+from edullama.lectures.wrapping import BULLET, find_leading, is_mono, join_lines
 from edullama.records import Box
 
-BULLET = re.compile(r"^([•▶►▸‣◦▪■□○●➢➔✓✔–—*·-]|\(?[0-9a-z]{1,2}[.)])(\s|$)|^[•▶►▸‣◦▪■□○●➢]")
-BULLET_SIGN = re.compile(r"^[•▶►▸‣◦▪■□○●➢]\s*(?=\S)", re.MULTILINE)
 LONE_BULLET = re.compile(r"^[•▶►▸‣◦▪■□○●➢➔✓✔–—·-]$")
-SUSPENDED = {"und", "oder", "bzw.", "sowie", "and", "or"}  # "Ein- und Ausgabe" keeps its space
 WORD = re.compile(r"[^\W\d_]{3}")  # formulas have hardly any run of three letters
 TITLE_SIZE = 0.7  # of the largest letters: some titles are set a little smaller than the text below
 FULL_LINE = 0.75  # of the width that the page's text takes
-FEW_WORDS = 2  # on a line
-COLUMN_GAP = 2.0  # in letter heights: a wider gap within a row parts columns
+SHADOW = 3.0  # points
+FORMULA_GAP = 1.0  # letter heights: pieces of one formula, such as a sum and its limits, stand no further apart
 
 
-def arrange(blocks: Iterable[Sequence[Line]], slack: float = 0.1) -> tuple[Fragment, ...]:
-    """Turn the lines of a page, block by block, into fragments in reading order.
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """What became of a page's lines; fragments and losses have all their characters, and what was added."""
+
+    fragments: tuple[Fragment, ...]  # in reading order
+    lost: tuple[Loss, ...]
+    added: int  # characters that set out tables
+
+
+def arrange(blocks: Iterable[Sequence[Line]], shapes: Sequence[Shape] = (), slack: float = 0.1) -> Arranged:
+    """Turn the lines of a page, block by block, into fragments. Its `shapes` show where the tables are.
 
     Lines of one paragraph are evenly spaced up to `slack` letter heights.
     """
-    parts = [part for block in blocks for part in _split_block(_merge_rows(block))]
-    ordered = _join_wrapped(_join_bullets(_join_code(in_reading_order(_drop_doubles(parts)))))
-    widest = {size: gap + slack * size for size, gap in _find_leading(ordered).items()}
-    fragments = (Fragment(_join_lines(lines, widest), _box(lines), _size(lines)) for lines in ordered)
-    return tuple(fragment for fragment in fragments if fragment.text)
+    tables, rest = take_tables(blocks, shapes)
+    parts, doubles = _part_doubles([part for block in join_blocks(rest) for part in _split_block(block)])
+    ordered = _join_wrapped(_join_bullets(_join_code(in_reading_order([*parts, *tables]))))
+    widest = {size: gap + slack * size for size, gap in find_leading([part.lines for part in ordered]).items()}
+    fragments = _join_formulas([_fragment(part, widest) for part in ordered])
+    return Arranged(tuple(fragments), tuple([_loss(part) for part in doubles]), sum(map(_count_added, tables)))
 
 
 def find_title(fragments: Sequence[Fragment], height: float) -> Fragment | None:
@@ -45,46 +57,26 @@ def find_title(fragments: Sequence[Fragment], height: float) -> Fragment | None:
     return worded[0] if worded else None
 
 
-def _box(lines: Sequence[Line]) -> Box:
-    return union(line.box for line in lines)
+def _fragment(part: Part, widest: Mapping[int, float]) -> Fragment:
+    size = max([line.size for line in part.lines])
+    if part.table:
+        return Fragment(part.table, part.box, size, "table")
+    text = join_lines(part.lines, widest)
+    return Fragment(text, part.box, size, tell_kind(part.lines, text))
 
 
-def _size(lines: Sequence[Line]) -> float:
-    return max(line.size for line in lines)
+def _loss(part: Part) -> Loss:
+    return Loss("\n".join([line.text for line in part.lines]), "printed twice at one place", part.box)
 
 
-def _merge_rows(lines: Sequence[Line]) -> list[Line]:
-    """Join lines that stand on the same row with no wide gap between them."""
-    merged: list[Line] = []
-    for line in lines:
-        if merged and _goes_on(merged[-1], line):
-            merged[-1] = _merge(merged[-1], line)
-        else:
-            merged.append(line)
-    return merged
+def _count_added(table: Part) -> int:
+    return count_characters(table.table) - sum([count_characters(line.text) for line in table.lines])
 
 
-def _goes_on(last: Line, line: Line) -> bool:
-    gap = abs(line.box[0] - last.box[2])
-    small, large = sorted((last.size, line.size))
-    follows = _same_row(last, line) and line.box[0] > last.box[0]
-    return follows and gap < COLUMN_GAP * (large if large < 1.5 * small else 0.2 * small)
-
-
-def _merge(last: Line, line: Line) -> Line:
-    space = " " if line.box[0] - last.box[2] > 0.1 * line.size and not last.text.endswith(" ") else ""
-    size = max(last.size, line.size)
-    mono, bold = last.mono and line.mono, last.bold and line.bold
-    return Line(last.text + space + line.text, union((last.box, line.box)), size, mono, bold)
-
-
-def _same_row(one: Line, other: Line) -> bool:
-    overlap = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
-    return overlap > 0.5 * min(one.box[3] - one.box[1], other.box[3] - other.box[1])
-
-
-def _split_block(lines: Sequence[Line]) -> list[list[Line]]:
+def _split_block(lines: list[Line]) -> list[Part]:
     """Part what merely stands near: columns side by side, and a heading from the smaller text below it."""
+    if len(lines) == 1:
+        return [make_part(lines)]
     parts: list[list[Line]] = []
     for column in _split_columns(lines):
         parts.append(column[:1])
@@ -93,162 +85,112 @@ def _split_block(lines: Sequence[Line]) -> list[list[Line]]:
                 parts[-1].append(line)
             else:
                 parts.append([line])
-    return parts
+    return [make_part(part) for part in parts]
 
 
 def _split_columns(lines: Sequence[Line]) -> list[list[Line]]:
     columns: list[list[Line]] = []
+    edge = 0.0
     for line in sorted(lines, key=lambda line: line.box[0]):
-        edge = max((other.box[2] for other in columns[-1]), default=0.0) if columns else 0.0
         if columns and line.box[0] - edge < COLUMN_GAP * line.size:
             columns[-1].append(line)
+            edge = max(edge, line.box[2])
         else:
             columns.append([line])
-    return [_flat(_in_rows(column)) for column in columns]
+            edge = line.box[2]
+    return [[line for row in in_rows(column) for line in row] for column in columns]
 
 
-def _in_rows(lines: Iterable[Line]) -> list[list[Line]]:
-    """Group lines by row, from top to bottom and from left to right."""
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: (line.box[1], line.box[0])):
-        if rows and _same_row(rows[-1][-1], line):
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    return [sorted(row, key=lambda line: line.box[0]) for row in rows]
+def _part_doubles(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
+    """Part from the rest what is printed a second time at one place, as shadows are."""
+    seen: dict[str, list[Box]] = {}
+    kept: list[Part] = []
+    doubles: list[Part] = []
+    for part in parts:
+        text = part.lines[0].text if len(part.lines) == 1 else "\n".join([line.text for line in part.lines])
+        places = seen.setdefault(text, [])
+        (doubles if any(_at_one_place(part.box, place) for place in places) else kept).append(part)
+        places.append(part.box)
+    return kept, doubles
 
 
-def _flat(rows: Iterable[Iterable[Line]]) -> list[Line]:
-    return [line for row in rows for line in row]
+def _at_one_place(one: Box, other: Box) -> bool:
+    return abs(one[0] - other[0]) < SHADOW and abs(one[1] - other[1]) < SHADOW
 
 
-def _drop_doubles(parts: Sequence[list[Line]]) -> list[list[Line]]:
-    """Drop what is printed twice at one place, as shadows are."""
-    seen: set[tuple[str, int, int]] = set()
-    kept = []
-    for lines in parts:
-        box = _box(lines)
-        key = ("\n".join(line.text for line in lines), round(box[0] / 3), round(box[1] / 3))
-        if key not in seen:
-            seen.add(key)
-            kept.append(lines)
-    return kept
-
-
-def _join_code(parts: Sequence[list[Line]]) -> list[list[Line]]:
+def _join_code(parts: Iterable[Part]) -> list[Part]:
     """Join neighbouring parts of one piece of code, which PDFs break at each change of indentation."""
-    joined: list[list[Line]] = []
+    joined: list[Part] = []
+    for part in parts:
+        mono = not part.table and is_mono(part.lines)
+        last = joined[-1] if mono and joined else None
+        if last and not last.table and is_mono(last.lines) and _continues(last, part):
+            joined[-1] = make_part([*last.lines, *part.lines])
+        else:
+            joined.append(part)
+    return joined
+
+
+def _continues(above: Part, below: Part) -> bool:
+    size = below.lines[0].size
+    gap = below.lines[0].box[1] - above.lines[-1].box[3]
+    aside = below.lines[0].box[0] > above.box[2] or below.box[2] < above.box[0]
+    return -0.5 * size < gap < 2.0 * size and not aside
+
+
+def _join_bullets(parts: Iterable[Part]) -> list[Part]:
+    """Put a bullet that stands alone before the text on its row."""
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1].lines[-1] if joined and not part.table else None
+        if last and len(last.text) < 4 and LONE_BULLET.match(last.text.strip()) and same_row(last, part.lines[0]):
+            joined[-1] = make_part([*joined[-1].lines[:-1], _put_before(last, part.lines[0]), *part.lines[1:]])
+        else:
+            joined.append(part)
+    return joined
+
+
+def _put_before(bullet: Line, line: Line) -> Line:
+    return replace(line, text=f"{bullet.text.strip()} {line.text}", box=union((bullet.box, line.box)))
+
+
+def _join_wrapped(parts: Sequence[Part]) -> list[Part]:
+    """Join to a paragraph the line that goes on with it, which PDFs part where the font changes."""
+    left, right = min([part.box[0] for part in parts], default=0.0), max([part.box[2] for part in parts], default=0.0)
+    full = left + FULL_LINE * (right - left)
+    joined: list[Part] = []
     for part in parts:
         last = joined[-1] if joined else None
-        if last and all(line.mono for line in (*last, *part)) and _continues(last, part):
-            last.extend(part)
-        else:
-            joined.append(list(part))
-    return joined
-
-
-def _continues(above: Sequence[Line], below: Sequence[Line]) -> bool:
-    gap = below[0].box[1] - above[-1].box[3]
-    aside = below[0].box[0] > _box(above)[2] or _box(below)[2] < _box(above)[0]
-    return -0.5 * below[0].size < gap < 2.0 * below[0].size and not aside
-
-
-def _join_bullets(parts: Sequence[list[Line]]) -> list[list[Line]]:
-    """Put a bullet that stands alone before the text on its row."""
-    joined: list[list[Line]] = []
-    for part in parts:
-        last = joined[-1][-1] if joined else None
-        if last and LONE_BULLET.match(last.text.strip()) and _same_row(last, part[0]):
-            first = replace(part[0], text=f"{last.text.strip()} {part[0].text}", box=union((last.box, part[0].box)))
-            joined[-1] = [*joined[-1][:-1], first, *part[1:]]
+        if last and last.lines[-1].box[2] > full and not last.table and not part.table and _goes_on_below(last, part):
+            joined[-1] = make_part([*last.lines, *part.lines])
         else:
             joined.append(part)
     return joined
 
 
-def _find_leading(parts: Iterable[Sequence[Line]]) -> Mapping[int, float]:
-    """Return, by size of letters, the smallest gap between lines of running text: a wider one ends a paragraph."""
-    leading: dict[int, float] = {}
-    for part in parts:
-        for last, line in pairwise(part):
-            gap, size = line.box[1] - last.box[3], round(line.size)
-            if min(len(last.text.split()), len(line.text.split())) > 2 and gap > -0.35 * line.size:
-                leading[size] = min(gap, leading.get(size, gap))
-    return leading
-
-
-def _join_wrapped(parts: Sequence[list[Line]]) -> list[list[Line]]:
-    """Join to a paragraph the line that goes on with it, which PDFs part where the font changes."""
-    left = min((line.box[0] for part in parts for line in part), default=0.0)
-    right = max((line.box[2] for part in parts for line in part), default=0.0)
-    joined: list[list[Line]] = []
-    for part in parts:
-        last = joined[-1][-1] if joined else None
-        if last and last.box[2] - left > FULL_LINE * (right - left) and _is_next_line(last, part[0]):
-            joined[-1] = [*joined[-1], *part]
-        else:
-            joined.append(part)
-    return joined
-
-
-def _is_next_line(last: Line, line: Line) -> bool:
+def _goes_on_below(above: Part, below: Part) -> bool:
+    last, line = above.lines[-1], below.lines[0]
     near = -0.5 * line.size < line.box[1] - last.box[3] < 0.3 * line.size
     alike = max(last.size, line.size) < 1.2 * min(last.size, line.size) and not (last.mono and line.mono)
-    below = last.box[0] - line.size < line.box[0] < last.box[0] + 3 * line.size
-    return near and alike and below and not BULLET.match(line.text.strip())
+    indented = last.box[0] - line.size < line.box[0] < last.box[0] + 3 * line.size
+    return near and alike and indented and not BULLET.match(line.text.strip())
 
 
-def _join_lines(lines: Sequence[Line], widest: Mapping[int, float]) -> str:
-    """Return wrapped lines as one, and keep breaks that are meant: in lists, tables, code and between paragraphs."""
-    if all(line.mono for line in lines):
-        return _join_code_lines(lines)
-    right = max(line.box[2] for line in lines)
-    rows = _in_rows(lines)
-    text = _join_row(rows[0])
-    for last, row in pairwise(rows):
-        single = len(last) == len(row) == 1
-        text += (_between(last[0], row[0], right, widest) if single else "\n") + _join_row(row)
-    return BULLET_SIGN.sub("• ", re.sub(r"[ ]{2,}", " ", text).strip())
-
-
-def _join_row(row: Sequence[Line]) -> str:
-    return " ".join(line.text.strip() for line in row)
-
-
-def _join_code_lines(lines: Sequence[Line]) -> str:
-    """Keep the lines of code and indent them by their place."""
-    left = min(line.box[0] for line in lines)
-    text = ""
-    for last, line in zip((None, *lines), lines, strict=False):
-        letter = (line.box[2] - line.box[0]) / max(1, len(line.text))
-        if last and _same_row(last, line):
-            text += " " + line.text.strip()
+def _join_formulas(fragments: Iterable[Fragment]) -> list[Fragment]:
+    """Join neighbouring pieces of one formula: PDFs part it wherever a sign stands higher or lower."""
+    joined: list[Fragment] = []
+    for fragment in fragments:
+        last = joined[-1] if joined and fragment.kind == "formula" else None
+        if last and last.kind == "formula" and _are_near(last, fragment):
+            box, size = union((last.box, fragment.box)), max(last.size, fragment.size)
+            joined[-1] = Fragment(f"{last.text}\n{fragment.text}", box, size, "formula")
         else:
-            text += "\n" + " " * round((line.box[0] - left) / max(letter, 1.0)) + line.text.strip()
-    return text.strip("\n").replace("ˆ", "^")
+            joined.append(fragment)
+    return joined
 
 
-def _between(last: Line, line: Line, right: float, widest: Mapping[int, float]) -> str:
-    """Return what parts two successive lines: a line break that is meant, a space, or nothing after a hyphen."""
-    text = line.text.strip()
-    gap = line.box[1] - last.box[3]
-    other_style = last.mono != line.mono or last.bold != line.bold
-    if BULLET.match(text) or other_style or gap > widest.get(round(line.size), gap) or _would_fit(last, line, right):
-        return "\n"
-    if len(last.text.split()) <= FEW_WORDS and text[0].isupper():  # a list without bullets
-        return "\n"
-    return _after_hyphen(last.text.strip(), text.split()[0])
-
-
-def _would_fit(last: Line, line: Line, right: float) -> bool:
-    """Tell whether the first word of a line would have fitted on the line before, so that its break is meant."""
-    letter = (line.box[2] - line.box[0]) / max(1, len(line.text))
-    return last.box[2] + letter * (len(line.text.split()[0]) + 2) < right
-
-
-def _after_hyphen(last: str, first: str) -> str:
-    """Keep the hyphen: slides break at "pixel-wise" more often than inside a word. Links are put together again."""
-    if last.split()[-1].startswith("http") and last[-1] in "/-_=":
-        return ""
-    hyphenated = len(last) > 2 and last[-1] == "-" and last[-2].isalpha()
-    return "" if hyphenated and first[0].isalpha() and first not in SUSPENDED else " "
+def _are_near(one: Fragment, other: Fragment) -> bool:
+    reach = FORMULA_GAP * max(one.size, other.size)
+    across = max(one.box[0], other.box[0]) - min(one.box[2], other.box[2])
+    along = max(one.box[1], other.box[1]) - min(one.box[3], other.box[3])
+    return across < reach and along < reach

@@ -5,18 +5,21 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from edullama.errors import InputError
 from edullama.lectures.characters import repair
-from edullama.lectures.layout import COLUMN_GAP, arrange
+from edullama.lectures.layout import arrange
 from edullama.lectures.pages import Fragment, Line, Scan, union
-from edullama.lectures.pdf import render_page
+from edullama.lectures.pdf import open_pdf
+from edullama.lectures.render import is_flat, render
+from edullama.lectures.rows import COLUMN_GAP
 from edullama.records import Box
 
 DPI = 300  # Tesseract's models were trained on letters of this size
@@ -25,7 +28,20 @@ SLACK = 0.5  # letter heights: boxes here end with the letters, so lines with an
 SURE_ENOUGH = 40.0  # per cent
 MISREAD_BULLET = re.compile(r"""^(?:[»«¢°*©®■.]|["“'‘]=|[=e](?=\s+[A-ZÄÖÜ]))\s+(?=\S)""")  # what bullets are taken for
 LINE_LEVEL_COLUMNS = ("block_num", "par_num", "line_num")
-Word = dict[str, str]  # a row of Tesseract's table
+PAGE_MODE, FIGURE_MODE = "3", "11"  # Tesseract's page segmentation: a laid out page; words wherever they stand
+SURE_LABEL = 70.0  # per cent: strokes of a drawing are taken for letters more easily than those of a page
+FEWEST_LETTERS = 8  # in a figure: fewer are axis ticks and misread strokes
+LABEL = re.compile(r"[^\W\d_]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A row of Tesseract's table."""
+
+    place: tuple[int, ...]  # block, paragraph, line
+    text: str
+    sure: float  # per cent; -1 for what is no word
+    box: Box  # points
 
 
 def check_tesseract(languages: str) -> None:
@@ -45,26 +61,62 @@ def check_tesseract(languages: str) -> None:
         )
 
 
-def scan_pages(path: Path, lecture: str, numbers: Sequence[int], languages: str) -> list[Scan]:
-    """Read pages (1-based) by their looks. What goes wrong is told in the record."""
-    return [_scan_page(path, lecture, number, languages) for number in numbers]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What OCR is to look at."""
+
+    number: int  # page, 1-based
+    box: Box | None  # a figure on it; None: all of it
+    blank_text: bool  # paint over what the text layer says already
 
 
-def _scan_page(path: Path, lecture: str, number: int, languages: str) -> Scan:
+def scan(path: Path, password: str, languages: str, items: Sequence[Place]) -> Iterator[Scan]:
+    """Yield what stands in each of the places, read by its looks. What goes wrong is told in the record."""
+    with open_pdf(path, password) as document:
+        for item in items:
+            try:
+                yield _scan(document, item, languages)
+            except subprocess.TimeoutExpired:
+                yield Scan((), f"OCR took longer than {TIMEOUT:.0f} s")
+            except (subprocess.CalledProcessError, RuntimeError, OSError, ValueError) as error:
+                yield Scan((), f"OCR failed: {_last_words(error)}")
+
+
+def scan_picture(image: bytes, languages: str) -> Scan:
+    """Read the words in a picture that belongs to no PDF."""
     try:
-        table = _run_tesseract(render_page(path, number, DPI), languages)
-    except subprocess.TimeoutExpired:
-        return Scan(lecture, number, (), f"OCR took longer than {TIMEOUT:.0f} s")
-    except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
-        return Scan(lecture, number, (), f"OCR failed: {_last_words(error)}")
-    return Scan(lecture, number, read_table(table))
+        table = _run_tesseract(image, languages, DPI, FIGURE_MODE)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError, OSError) as error:
+        return Scan((), f"OCR failed: {_last_words(error)}")
+    return Scan(_read_labels(table, (0.0, 0.0, 0.0, 0.0)))
 
 
-def read_table(table: str) -> tuple[Fragment, ...]:
+def _scan(document: Any, item: Place, languages: str) -> Scan:
+    pixmap = render(document, item.number, item.box, DPI, blank_text=item.blank_text)
+    if is_flat(pixmap):
+        return Scan(())
+    page = document[item.number - 1].rect
+    dpi = round(pixmap.width / ((item.box[2] - item.box[0]) if item.box else page.width) * 72)
+    image = bytes(pixmap.tobytes("png"))
+    if item.box:
+        return Scan(_read_labels(_run_tesseract(image, languages, dpi, FIGURE_MODE), item.box))
+    return Scan(read_table(_run_tesseract(image, languages, dpi, PAGE_MODE), dpi))
+
+
+def read_table(table: str, dpi: int = DPI) -> tuple[Fragment, ...]:
     """Turn Tesseract's table of words into fragments in reading order."""
-    words = [row for row in csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE) if _is_word(row)]
-    blocks = (list(block) for _, block in groupby(words, key=lambda row: _place(row)[:2]))
-    return arrange([lines for block in blocks for lines in _read_block(block)], slack=SLACK)
+    words = [row for row in _rows(table, dpi) if _is_word(row)]
+    blocks = (list(block) for _, block in groupby(words, key=lambda row: row.place[:2]))
+    return arrange([lines for block in blocks for lines in _read_block(block)], slack=SLACK).fragments
+
+
+def _read_labels(table: str, box: Box) -> tuple[Fragment, ...]:
+    """Return the words in a figure as one fragment, a line each label; none where they are too few to trust."""
+    words = [row for row in _rows(table, DPI) if _is_word(row) and row.sure >= SURE_LABEL]
+    lines = [repair(" ".join(word.text for word in line)) for _, line in groupby(words, key=lambda row: row.place)]
+    labels = [line for line in lines if LABEL.search(line)]
+    letters = sum(char.isalpha() for label in labels for char in label)
+    return (Fragment("\n".join(labels), box, 0.0, "figure"),) if letters >= FEWEST_LETTERS else ()
 
 
 @cache
@@ -77,25 +129,12 @@ def _package(language: str) -> str:
     return f"tesseract-ocr-{language.replace('_', '-')}"
 
 
-def _run_tesseract(image: bytes, languages: str) -> str:
+def _run_tesseract(image: bytes, languages: str, dpi: int, mode: str) -> str:
     # One page uses one core: with OpenMP, pages read side by side get in each other's way and take many times as long.
     environment = os.environ | {"OMP_THREAD_LIMIT": "1"}
-    with tempfile.NamedTemporaryFile(suffix=".png") as file:
-        file.write(image)
-        file.flush()
-        command = [
-            "tesseract",
-            file.name,
-            "stdout",
-            "-l",
-            _english_last(languages),
-            "--dpi",
-            str(DPI),
-            "--psm",
-            "3",
-            "tsv",
-        ]
-        done = subprocess.run(command, capture_output=True, env=environment, timeout=TIMEOUT, check=True)
+    options = ["-l", _english_last(languages), "--dpi", str(dpi), "--psm", mode, "-c", "tessedit_do_invert=0", "tsv"]
+    command = ["tesseract", "stdin", "stdout", *options]
+    done = subprocess.run(command, input=image, capture_output=True, env=environment, timeout=TIMEOUT, check=True)
     return done.stdout.decode("utf-8", errors="replace")
 
 
@@ -109,17 +148,24 @@ def _last_words(error: Exception) -> str:
     return (text.strip().splitlines() or [type(error).__name__])[-1]
 
 
+def _rows(table: str, dpi: int) -> list[Word]:
+    rows = csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [_read_row(row, 72 / dpi) for row in rows if row["level"] == "5"]
+
+
+def _read_row(row: dict[str, str], scale: float) -> Word:
+    left, top, width, height = (int(row[key]) * scale for key in ("left", "top", "width", "height"))
+    box = round(left, 1), round(top, 1), round(left + width, 1), round(top + height, 1)
+    return Word(tuple(int(row[column]) for column in LINE_LEVEL_COLUMNS), row["text"], float(row["conf"]), box)
+
+
 def _is_word(row: Word) -> bool:
-    return row["level"] == "5" and bool(row["text"].strip())
-
-
-def _place(row: Word) -> tuple[int, ...]:
-    return tuple(int(row[column]) for column in LINE_LEVEL_COLUMNS)
+    return bool(row.text.strip())
 
 
 def _read_block(block: Sequence[Word]) -> list[list[Line]]:
     """Return the lines of a block, rows of a table each apart, without what is not credible."""
-    lines = (_split_at_gaps(list(words)) for _, words in groupby(block, key=_place))
+    lines = (_split_at_gaps(list(words)) for _, words in groupby(block, key=lambda row: row.place))
     kept = [runs for line in lines if (runs := [run for run in line if _is_credible(run)])]
     parts = (list(part) for _, part in groupby(enumerate(kept), key=lambda item: len(item[1]) > 1 and item[0]))
     return [[_read_line([word for run in runs for word in run]) for _, runs in part] for part in parts]
@@ -127,10 +173,10 @@ def _read_block(block: Sequence[Word]) -> list[list[Line]]:
 
 def _split_at_gaps(words: Sequence[Word]) -> list[list[Word]]:
     """Part what Tesseract takes for one line though a wide gap is in it, such as a title and a logo."""
-    wide = COLUMN_GAP * max(_box(word)[3] - _box(word)[1] for word in words)
+    wide = COLUMN_GAP * max(word.box[3] - word.box[1] for word in words)
     runs = [[words[0]]]
     for last, word in pairwise(words):
-        if _box(word)[0] - _box(last)[2] > wide:
+        if word.box[0] - last.box[2] > wide:
             runs.append([])
         runs[-1].append(word)
     return runs
@@ -138,17 +184,12 @@ def _split_at_gaps(words: Sequence[Word]) -> list[list[Word]]:
 
 def _is_credible(words: Sequence[Word]) -> bool:
     """Tell whether words are more than strokes of a drawing taken for letters."""
-    sure = median(float(word["conf"]) for word in words) >= SURE_ENOUGH
-    return sure and sum(char.isalnum() for word in words for char in word["text"]) > 1
+    sure = median(word.sure for word in words) >= SURE_ENOUGH
+    return sure and sum(char.isalnum() for word in words for char in word.text) > 1
 
 
 def _read_line(words: Sequence[Word]) -> Line:
-    boxes = [_box(word) for word in words]
-    size = round(median(b[3] - b[1] for b in boxes), 1)
-    text = MISREAD_BULLET.sub("• ", repair(" ".join(word["text"] for word in words)))
+    boxes = [word.box for word in words]
+    size = round(median(box[3] - box[1] for box in boxes), 1)
+    text = MISREAD_BULLET.sub("• ", repair(" ".join(word.text for word in words)))
     return Line(text, union(boxes), size, mono=False, bold=False)
-
-
-def _box(word: Word) -> Box:
-    left, top, width, height = (int(word[key]) * 72 / DPI for key in ("left", "top", "width", "height"))
-    return round(left, 1), round(top, 1), round(left + width, 1), round(top + height, 1)

@@ -1,9 +1,10 @@
-"""Pages of a PDF through PyMuPDF, with pypdf as the second opinion where it fails."""
+"""Pages of a PDF through PyMuPDF."""
 
-import hashlib
-import logging
+import contextlib
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -12,31 +13,32 @@ from typing import Any
 import pymupdf
 
 from edullama.lectures.characters import count_unreadable, read_glyphs, repair
+from edullama.lectures.figures import Shape, clip, find_drawings, merge_tiles, name_image, share
 from edullama.lectures.layout import arrange
-from edullama.lectures.pages import Fragment, Line, Page, Picture, count_letters
+from edullama.lectures.looks import Look, make_look
+from edullama.lectures.pages import Line, Page, Picture, UnreadableError, count_characters
 from edullama.records import Box
 
 MONOSPACED, BOLD = 8, 16  # PyMuPDF's font flags
 # Ligatures are taken apart. Hyphens stay (TEXT_DEHYPHENATE turns "Ein- und" into "Einund"); image bytes are slow.
 TEXT_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
+SHAPES = pymupdf.TEXT_COLLECT_VECTORS
+IMAGES = pymupdf.TEXT_PRESERVE_IMAGES
+FILLED_OR_STROKED = 16 | 32  # in `char_flags`
 NO_UNICODE = 128 | 256  # in `char_flags`: what is given as text are numbers of glyphs
-TINY = 0.002  # of the page
-FEW_LETTERS = 10  # below this a page's text layer does not tell what the page says
+MATHS_FONT = re.compile(r"CM(MI|SY|EX|BSY|MIB)|MS[AB]M|Math|Symbol|Euler|EU[FRS]M|RSFS|StMary|[tp]xsy|TeXGyre.*Math")
+TINY = 0.002  # of the page: bullets and dots
+NEARLY_WHITE = 0xF0
+PAGES_KEPT = 20  # after so many pages, decoded pictures and fonts are let go
+Looks = dict[str, Look]
 mupdf: Any = pymupdf  # its functions have no types
 mupdf.TOOLS.mupdf_display_errors(False)  # what goes wrong is told in the records
 mupdf.TOOLS.mupdf_display_warnings(False)
+mupdf.TOOLS.set_icc(False)  # exact colours cost more than everything else about a thumbnail
 
 
-class UnreadableError(Exception):
-    """A file that yields no page: what is wrong with it, and what its owner can do."""
-
-    def __init__(self, problem: str, advice: str) -> None:
-        super().__init__(problem)
-        self.problem, self.advice = problem, advice
-
-
-def count_pages(path: Path) -> tuple[int, bool]:
-    """Return how many pages a PDF has, and whether it was damaged and had to be repaired.
+def count_pages(path: Path, password: str = "") -> tuple[int, str]:
+    """Return how many pages a PDF has, and what its owner should know of it.
 
     Raises UnreadableError for what is no readable PDF.
     """
@@ -46,65 +48,141 @@ def count_pages(path: Path) -> tuple[int, bool]:
     except pymupdf.EmptyFileError:
         raise UnreadableError("the file is empty (0 bytes)", again) from None
     except (pymupdf.FileDataError, RuntimeError) as error:
-        raise UnreadableError(f"not a PDF that can be opened ({_first_line(error)})", again) from None
+        raise UnreadableError(f"not a PDF that can be opened ({first_line(error)})", again) from None
     with document:
         if not document.is_pdf:
-            raise UnreadableError(f"not a PDF but {document.metadata['format']}", "Export it as PDF, or take it out.")
-        if document.needs_pass:
-            raise UnreadableError("encrypted: it opens only with a password", "Save a copy without the password.")
+            raise _not_a_pdf(document.metadata["format"])
+        if document.needs_pass and not document.authenticate(password):
+            wrong = "the password in the recipe does not open it" if password else "it opens only with a password"
+            raise UnreadableError(f"encrypted: {wrong}", "Put its password into the recipe, under [ingest.passwords].")
         if len(document) == 0:
             cut = "damaged or cut off: no page can be found" if document.is_repaired else "it has no pages"
             raise UnreadableError(cut, again)
-        return len(document), bool(document.is_repaired)
+        damage = f"is damaged; {len(document)} pages could be found: check that none is missing"
+        return len(document), damage if document.is_repaired else ""
 
 
-def read_pages(path: Path, lecture: str, numbers: Sequence[int]) -> list[Page]:
-    """Read the given pages (1-based). A page that nothing can read comes back empty, with the problem told."""
-    with mupdf.open(path) as document:
-        digests = _Digests(document)
-        return [_read_page(document, path, lecture, number, digests) for number in numbers]
+def read_pages(path: Path, lecture: str, password: str, numbers: Sequence[int]) -> Iterator[tuple[Page, Looks]]:
+    """Read the given pages (1-based) one by one, each with the looks of the images that none before it showed.
+
+    A page that MuPDF cannot read comes back empty, the problem told.
+    """
+    with open_pdf(path, password) as document:
+        reader = _Reader(document, lecture)
+        for count, number in enumerate(numbers, 1):
+            yield reader.read(number)
+            if count % PAGES_KEPT == 0:
+                mupdf.TOOLS.store_shrink(100)
+    mupdf.TOOLS.store_shrink(100)
 
 
-def render_page(path: Path, number: int, dpi: int) -> bytes:
-    """Draw a page (1-based) in grey as PNG."""
-    with mupdf.open(path) as document:
-        return bytes(document[number - 1].get_pixmap(dpi=dpi, colorspace="gray").tobytes("png"))
+def open_pdf(path: Path, password: str) -> Any:
+    """Open a PDF that is known to open."""
+    document = mupdf.open(path)
+    if document.needs_pass:
+        document.authenticate(password)
+    return document
 
 
-def _read_page(document: Any, path: Path, lecture: str, number: int, digests: "_Digests") -> Page:
-    mupdf.TOOLS.reset_mupdf_warnings()
-    try:
-        page = _read_with_pymupdf(document[number - 1], lecture, number, digests)
-    except Exception as error:  # whatever a damaged page makes MuPDF raise, the lecture's other pages must go through
-        return _read_with_pypdf(path, lecture, number, _first_line(error))
-    complaint = mupdf.TOOLS.mupdf_warnings()
-    empty = not (page.fragments or page.pictures or page.paths)
-    return _read_with_pypdf(path, lecture, number, complaint.splitlines()[-1]) if empty and complaint else page
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _read_with_pymupdf(page: Any, lecture: str, number: int, digests: "_Digests") -> Page:
-    width, height = round(page.rect.width, 1), round(page.rect.height, 1)
-    blocks = page.get_text("dict", flags=TEXT_FLAGS)["blocks"]
-    raw = "".join(_read_span(span) for block in blocks for line in block["lines"] for span in line["spans"])
-    fragments = arrange([_read_lines(block) for block in blocks])
-    paths = _count_paths(page) if count_letters(fragments) < FEW_LETTERS else 0
-    pictures = _read_pictures(page, digests)
-    return Page(lecture, number, width, height, fragments, pictures, count_unreadable(raw), paths, "pymupdf")
+def _not_a_pdf(kind: str) -> UnreadableError:
+    if "HTML" in kind:
+        advice = "Download it again: a page that asks to log in, or an error page, was saved in its place."
+        return UnreadableError("not a PDF but a web page", advice)
+    return UnreadableError(f"not a PDF but {kind}", "Export it as PDF, or take it out.")
 
 
-def _read_lines(block: dict[str, Any]) -> list[Line]:
+def unreadable_page(lecture: str, number: int, problem: str) -> Page:
+    """Return the record of a page of which nothing is known but what went wrong."""
+    return Page(lecture, number, "", 0.0, 0.0, (), (), (), (), 0, 0, 0, 0, "none", problem)
+
+
+class _Reader:
+    """An open PDF, and what was seen in it so far."""
+
+    def __init__(self, document: Any, lecture: str) -> None:
+        self.document, self.lecture = document, lecture
+        self.digests = _Digests(document)
+        self.labelled = bool(document.get_page_labels())
+        self.seen: set[str] = set()
+
+    def read(self, number: int) -> tuple[Page, Looks]:
+        """Read one page (1-based)."""
+        mupdf.TOOLS.reset_mupdf_warnings()
+        try:
+            page, looks = self._read(self.document[number - 1], number)
+        except Exception as error:  # whatever a damaged page makes MuPDF raise, the other pages must go through
+            return unreadable_page(self.lecture, number, f"PyMuPDF: {first_line(error)}"), {}
+        complaint = mupdf.TOOLS.mupdf_warnings()
+        empty = not (page.fragments or page.pictures or page.paths)
+        problem = f"PyMuPDF: {complaint.splitlines()[-1]}" if empty and complaint else ""
+        return replace(page, problem=problem), looks
+
+    def _read(self, page: Any, number: int) -> tuple[Page, Looks]:
+        drawn = page.get_displaylist()
+        blocks = mupdf.TextPage(drawn.get_textpage(TEXT_FLAGS | SHAPES)).extractDICT()["blocks"]
+        texts = [block for block in blocks if block["type"] == 0]
+        raw = "".join(_read_span(span) for block in texts for line in block["lines"] for span in line["spans"])
+        shown = [_read_lines(block, visible=True) for block in texts]
+        hidden = [_read_lines(block, visible=False) for block in texts]
+        box: Box = (0.0, 0.0, round(page.rect.width, 1), round(page.rect.height, 1))
+        shapes = _read_shapes(page, [block for block in blocks if block["type"] == 3], box)
+        visible, invisible = arrange(shown, shapes), arrange(hidden)
+        unreadable, extracted = count_unreadable(raw), count_characters(raw)
+        read = sum(count_characters(line.text) for block in (*shown, *hidden) for line in block) + visible.added
+        pictures = merge_tiles(_read_bitmaps(page, drawn, self.digests, box), box)
+        drawings = find_drawings(shapes, [line.box for block in shown for line in block], box)
+        label = str(page.get_label()) if self.labelled else ""
+        found = Page(
+            self.lecture, number, label, box[2], box[3], visible.fragments, (*pictures, *drawings),
+            invisible.fragments, (*visible.lost, *invisible.lost), extracted, read + unreadable - extracted,
+            unreadable, len(shapes), "pymupdf",
+        )  # fmt: skip
+        return found, self._look_at(drawn, found.pictures)
+
+    def _look_at(self, drawn: Any, pictures: Sequence[Picture]) -> Looks:
+        looks = {}
+        for picture in pictures:
+            if picture.image not in self.seen:
+                self.seen.add(picture.image)
+                with contextlib.suppress(Exception):  # a damaged image costs its thumbnail, not the page
+                    looks[picture.image] = make_look(self.document, drawn, picture)
+        return looks
+
+
+def _read_lines(block: dict[str, Any], *, visible: bool) -> list[Line]:
     lines = []
     for line in block["lines"]:
-        spans = [span for span in line["spans"] if span["text"].strip(" ")]
-        text = repair(_join_spans(line["spans"]))
-        if spans and text.strip():
-            box = tuple(round(edge, 1) for edge in line["bbox"])
-            mono, bold = (all(span["flags"] & flag for span in spans) for flag in (MONOSPACED, BOLD))
-            lines.append(Line(text, box, _common_size(spans), mono, bold))
+        spans = [span for span in line["spans"] if _is_visible(span) == visible]
+        worded = [span for span in spans if span["text"].strip(" ")]
+        text = repair(_join_spans(spans)) if worded else ""
+        if text.strip():
+            whole = len(spans) == len(line["spans"])
+            box = _round(line["bbox"] if whole else _union_of(worded))
+            mono, bold = (all(span["flags"] & flag for span in worded) for flag in (MONOSPACED, BOLD))
+            lines.append(Line(text, box, _common_size(worded), mono, bold, _maths_share(worded)))
     return lines
 
 
-def _join_spans(spans: list[dict[str, Any]]) -> str:
+def _is_visible(span: dict[str, Any]) -> bool:
+    """Tell whether a span is drawn: recognised handwriting and scans lie invisible over what they were read from."""
+    return bool(span["alpha"] and span["char_flags"] & FILLED_OR_STROKED)
+
+
+def _round(box: Sequence[float]) -> Box:
+    return round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1)
+
+
+def _union_of(spans: Sequence[dict[str, Any]]) -> Sequence[float]:
+    left, top, right, bottom = zip(*(span["bbox"] for span in spans), strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
+def _join_spans(spans: Sequence[dict[str, Any]]) -> str:
     """Join a line's spans, with a space where only a gap parts a formula from the words around it."""
     text = _read_span(spans[0])
     for last, span in pairwise(spans):
@@ -115,40 +193,71 @@ def _join_spans(spans: list[dict[str, Any]]) -> str:
 
 def _read_span(span: dict[str, Any]) -> str:
     text: str = span["text"]
-    return read_glyphs(span["font"].split("+")[-1], text) if span["char_flags"] & NO_UNICODE else text
+    return read_glyphs(_plain_name(span["font"]), text) if span["char_flags"] & NO_UNICODE else text
 
 
-def _common_size(spans: list[dict[str, Any]]) -> float:
+def _plain_name(font: str) -> str:
+    return font.split("+")[-1]
+
+
+def _common_size(spans: Sequence[dict[str, Any]]) -> float:
     """Return the size that most letters have, so that an exponent does not count."""
+    if len(spans) == 1:
+        return float(round(spans[0]["size"], 1))
     sizes: Counter[float] = Counter()
     for span in spans:
         sizes[round(span["size"], 1)] += len(span["text"])
     return max(sizes, key=lambda size: (sizes[size], size))
 
 
-def _count_paths(page: Any) -> int:
-    return sum(kind.endswith("path") for kind, _ in page.get_bboxlog())
+def _maths_share(spans: Sequence[dict[str, Any]]) -> float:
+    maths = sum(len(span["text"]) for span in spans if _is_maths(span["font"]))
+    return round(maths / sum(len(span["text"]) for span in spans), 2) if maths else 0.0
 
 
-def _read_pictures(page: Any, digests: "_Digests") -> tuple[Picture, ...]:
-    """List what images a page shows, one row an image however often it is shown; bullets and dots are left out."""
-    shares: dict[tuple[str, int, int], float] = {}
-    by_look = _LooksOf(page)
+@cache
+def _is_maths(font: str) -> bool:
+    return bool(MATHS_FONT.search(font))
+
+
+def _read_shapes(page: Any, blocks: Sequence[dict[str, Any]], box: Box) -> list[Shape]:
+    """Return the lines and areas of a page, clipped to it."""
+    boxes = [_round(block["bbox"]) for block in blocks]
+    pairs = zip(blocks, boxes, strict=True)
+    if any(block["stroked"] and not block["isrect"] and _leaves(own, box) for block, own in pairs):
+        boxes = _ask_again(page, len(blocks)) or boxes
+    shapes = []
+    for block, own in zip(blocks, boxes, strict=True):
+        white = min(block["color"].to_bytes(4)[1:]) >= NEARLY_WHITE and not block["stroked"]
+        shapes.append(Shape(clip(own, box), block["isrect"] and not block["stroked"], white))
+    return shapes
+
+
+def _leaves(box: Box, page: Box) -> bool:
+    return box[0] < page[0] or box[1] < page[1] or box[2] > page[2] or box[3] > page[3]
+
+
+def _ask_again(page: Any, count: int) -> list[Box]:
+    """Return the boxes of a page's paths from its drawing commands: text pages give lines of scaled drawings wild ones.
+
+    Empty where the two do not count the same paths.
+    """
+    boxes = [_round(box) for kind, box in page.get_bboxlog() if kind.endswith("path")]
+    return boxes if len(boxes) == count else []
+
+
+def _read_bitmaps(page: Any, drawn: Any, digests: "_Digests", box: Box) -> list[Picture]:
+    """List what images a page shows; bullets and dots are left out."""
     listed = page.get_images(full=True)
-    for info in page.get_image_info():
-        share = _share(info["bbox"], page.rect)
-        if share >= TINY:
-            digest = digests.of(listed, info) or by_look.of(info["number"])
-            key = (digest, info["width"], info["height"])
-            shares[key] = shares.get(key, 0.0) + share
-    return tuple(Picture(*key, round(min(1.0, share), 4)) for key, share in sorted(shares.items()))
-
-
-def _share(box: Box, page: Any) -> float:
-    """Return how much of a page a box covers."""
-    width = min(box[2], page.x1) - max(box[0], page.x0)
-    height = min(box[3], page.y1) - max(box[1], page.y0)
-    return float(max(0.0, width) * max(0.0, height) / max(1.0, page.width * page.height))
+    found: dict[tuple[str, Box], Picture] = {}
+    for info in mupdf.TextPage(drawn.get_textpage(IMAGES)).extractIMGINFO():
+        covered = share(info["bbox"], box)
+        if covered >= TINY:
+            xref, name = digests.of(listed, info)
+            size = info["width"], info["height"]
+            picture = Picture(name, "bitmap", *size, _round(clip(info["bbox"], box)), covered, xref)
+            found[name, picture.box] = picture
+    return list(found.values())
 
 
 class _Digests:
@@ -158,49 +267,18 @@ class _Digests:
         self.document = document
         self.of_stream = cache(self._hash_stream)
 
-    def of(self, listed: list[tuple[Any, ...]], info: dict[str, Any]) -> str | None:
-        """Return the identity of an image as shown, or None where its size leaves open which of those listed it is."""
-        same_size = {row[0] for row in listed if (row[2], row[3]) == (info["width"], info["height"])}
-        digests = {self.of_stream(xref) for xref in same_size if xref}
-        return digests.pop() if len(digests) == 1 else None
+    def of(self, listed: Sequence[tuple[Any, ...]], info: dict[str, Any]) -> tuple[int, str]:
+        """Return number and identity of an image as shown; number 0 where it is none of the document's own.
 
-    def _hash_stream(self, xref: int) -> str:
-        return _name(hashlib.sha256(self.document.xref_stream_raw(xref) or b""))
+        Where several listed images have its size on screen, the length of the stream tells which it is.
+        """
+        same = [row[0] for row in listed if row[0] and (row[2], row[3]) == (info["width"], info["height"])]
+        sized = [xref for xref in same if self.of_stream(xref)[1] == info["size"]] or same
+        if not sized:
+            key = f"{info['width']} {info['height']} {info['size']} {info['cs-name']} {info['bpc']}"
+            return 0, name_image(key.encode())
+        return sized[0], self.of_stream(sized[0])[0]
 
-
-class _LooksOf:
-    """Hashes of the pixels that a page shows, made only where one is asked for."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.digests: dict[int, bytes] = {}
-
-    def of(self, number: int) -> str:
-        if not self.digests:
-            self.digests = {info["number"]: info["digest"] for info in self.page.get_image_info(hashes=True)}
-        return _name(hashlib.sha256(self.digests[number]))
-
-
-def _name(digest: Any) -> str:
-    """Name an image so that no spreadsheet takes the name for a number."""
-    return f"img-{digest.hexdigest()[:10]}"
-
-
-def _read_with_pypdf(path: Path, lecture: str, number: int, problem: str) -> Page:
-    """Read a page in which MuPDF found a problem and nothing else; tell the problem where pypdf finds no more."""
-    from pypdf import PdfReader
-
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it finds wrong, we have found as well
-    try:
-        page = PdfReader(path).pages[number - 1]
-        width, height = round(float(page.mediabox.width), 1), round(float(page.mediabox.height), 1)
-        text, found = repair(page.extract_text()).strip(), "no text"
-    except Exception as error:  # the second opinion failed too: the page is reported, not the program stopped
-        width, height, text, found = 0.0, 0.0, "", _first_line(error)
-    if not text:
-        return Page(lecture, number, width, height, (), (), 0, 0, "none", f"PyMuPDF: {problem}; pypdf: {found}")
-    return Page(lecture, number, width, height, (Fragment(text, (0.0, 0.0, width, height), 0.0),), (), 0, 0, "pypdf")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    def _hash_stream(self, xref: int) -> tuple[str, int]:
+        raw = self.document.xref_stream_raw(xref) or b""
+        return name_image(raw), len(raw)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from math import inf
 
 from edullama.lectures.pages import Line, union
 from edullama.records import Box
@@ -12,37 +12,54 @@ GUTTER = 4.0  # points
 MANY_BANDS = 100  # a page of so many rows is no slide; the search for columns would take long
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+@dataclass(slots=True)
+class Part:
+    """Lines that stand together."""
+
     lines: list[Line]
     box: Box
+    words: int
+    table: str = ""  # what they read as, where they are a table
 
 
-def in_reading_order(parts: Iterable[list[Line]]) -> list[list[Line]]:
+def make_part(lines: list[Line]) -> Part:
+    """Put lines, at least one, into a part."""
+    if len(lines) == 1:
+        return Part(lines, lines[0].box, lines[0].text.count(" ") + 1)
+    words = sum([line.text.count(" ") + 1 for line in lines])
+    return Part(lines, union([line.box for line in lines]), words)
+
+
+def in_reading_order(parts: Sequence[Part]) -> list[Part]:
     """Order parts from top to bottom, columns of running text one after the other."""
-    return [part.lines for part in _order([_Part(lines, union(line.box for line in lines)) for lines in parts])]
-
-
-def _order(parts: Sequence[_Part]) -> list[_Part]:
     bands = _find_bands(parts)
     start, end, gutter = _find_columns(bands)
     if gutter is None:
-        return _flat(sorted(band, key=lambda part: (part.box[0], part.box[1])) for band in bands)
+        return [part for band in bands for part in (sorted(band, key=_from_left) if len(band) > 1 else band)]
     inside = _flat(bands[start:end])
     left = [part for part in inside if part.box[2] <= gutter]
     right = [part for part in inside if part.box[2] > gutter]
-    return _order(_flat(bands[:start])) + _order(left) + _order(right) + _order(_flat(bands[end:]))
+    above, below = _flat(bands[:start]), _flat(bands[end:])
+    return [part for side in (above, left, right, below) for part in in_reading_order(side)]
 
 
-def _flat(bands: Iterable[Iterable[_Part]]) -> list[_Part]:
+def _from_left(part: Part) -> tuple[float, float]:
+    return part.box[:2]
+
+
+def _from_top(part: Part) -> tuple[float, float]:
+    return part.box[1], part.box[0]
+
+
+def _flat(bands: Iterable[Iterable[Part]]) -> list[Part]:
     return [part for band in bands for part in band]
 
 
-def _find_bands(parts: Sequence[_Part]) -> list[list[_Part]]:
+def _find_bands(parts: Sequence[Part]) -> list[list[Part]]:
     """Group parts that overlap in height."""
-    bands: list[list[_Part]] = []
+    bands: list[list[Part]] = []
     bottom = 0.0
-    for part in sorted(parts, key=lambda part: (part.box[1], part.box[0])):
+    for part in sorted(parts, key=_from_top):
         slack = 0.3 * part.lines[0].size  # boxes are as tall as the font allows, so neighbours overlap a little
         if bands and part.box[1] < bottom - slack:
             bands[-1].append(part)
@@ -53,11 +70,12 @@ def _find_bands(parts: Sequence[_Part]) -> list[list[_Part]]:
     return bands
 
 
-def _find_columns(bands: Sequence[Sequence[_Part]]) -> tuple[int, int, float | None]:
+def _find_columns(bands: Sequence[Sequence[Part]]) -> tuple[int, int, float | None]:
     """Return the longest run of bands that one white gutter parts into two columns, and the gutter; None: no run."""
     best: tuple[int, int, float | None] = (0, 0, None)
-    for start in range(len(bands) if len(bands) <= MANY_BANDS else 0):
-        for end in range(len(bands), start + best[1] - best[0], -1):
+    edges = [_worded_edges(band) for band in bands] if len(bands) <= MANY_BANDS else []
+    for start in range(len(edges)):
+        for end in _possible_ends(edges, start, start + best[1] - best[0]):
             gutter = _find_gutter(_flat(bands[start:end]))
             if gutter is not None:
                 best = (start, end, gutter)
@@ -65,25 +83,47 @@ def _find_columns(bands: Sequence[Sequence[_Part]]) -> tuple[int, int, float | N
     return best
 
 
-def _find_gutter(parts: Sequence[_Part]) -> float | None:
+def _worded_edges(band: Iterable[Part]) -> tuple[float, float]:
+    """Return how far right a part of running text ends at least, and how far right one begins at most."""
+    boxes = [part.box for part in band if part.words > COLUMN_WORDS]
+    if not boxes:
+        return inf, 0.0
+    return min([box[2] for box in boxes]), max([box[0] for box in boxes])
+
+
+def _possible_ends(edges: Sequence[tuple[float, float]], start: int, least: int) -> list[int]:
+    """Return the ends, furthest first, of runs in which some running text begins to the right of another."""
+    found: list[int] = []
+    right, left = edges[start]
+    for end, (own_right, own_left) in enumerate(edges[start:], start + 1):
+        if own_right < right:
+            right = own_right
+        if own_left > left:
+            left = own_left
+        if left > right + GUTTER and end > least:
+            found.append(end)
+    return found[::-1]
+
+
+def _find_gutter(parts: Sequence[Part]) -> float | None:
     """Return the left edge of a white gutter between two columns of running text, or None."""
-    boxes = sorted(part.box for part in parts)
-    right = boxes[0][2]
-    for box in boxes[1:]:
-        if box[0] > right + GUTTER and _are_columns(parts, right):
+    ordered = sorted(parts, key=_from_left)
+    right = ordered[0].box[2]
+    for index, part in enumerate(ordered):
+        if part.box[0] > right + GUTTER and _are_columns(ordered[:index], ordered[index:]):
             return right
-        right = max(right, box[2])
+        right = max(right, part.box[2])
     return None
 
 
-def _are_columns(parts: Sequence[_Part], gutter: float) -> bool:
-    left = [part for part in parts if part.box[2] <= gutter]
-    right = [part for part in parts if part.box[2] > gutter]
-    top = max(min(part.box[1] for part in side) for side in (left, right))
-    bottom = min(max(part.box[3] for part in side) for side in (left, right))
-    return bottom - top > left[0].lines[0].size and all(_is_text(side) for side in (left, right))
+def _are_columns(left: Sequence[Part], right: Sequence[Part]) -> bool:
+    if not (_is_text(left) and _is_text(right)):
+        return False
+    top = max(min([part.box[1] for part in side]) for side in (left, right))
+    bottom = min(max([part.box[3] for part in side]) for side in (left, right))
+    return bottom - top > left[0].lines[0].size
 
 
-def _is_text(side: Sequence[_Part]) -> bool:
-    lines = [line for part in side for line in part.lines]
-    return len(lines) > 1 and mean(len(line.text.split()) for line in lines) >= COLUMN_WORDS
+def _is_text(side: Sequence[Part]) -> bool:
+    lines = sum([len(part.lines) for part in side])
+    return lines > 1 and sum([part.words for part in side]) >= COLUMN_WORDS * lines

@@ -1,99 +1,308 @@
-"""From pages to slides: how each page is to be read, and what of it is the slide's own text."""
+"""From pages to slides: what of them is the slide's own text, and what becomes of the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import chain
 
+from edullama.lectures.decision import FEW_LETTERS, Decision, used_pictures
 from edullama.lectures.furniture import find_furniture
-from edullama.lectures.images import Image
+from edullama.lectures.hyphens import collect_words, resolve
 from edullama.lectures.language import tell_language
 from edullama.lectures.layout import find_title
-from edullama.lectures.pages import Fragment, Page, Scan, count_letters
-from edullama.lectures.pdf import FEW_LETTERS
-from edullama.records import Block, Method, Rejection, Slide
+from edullama.lectures.overlays import Steps, join_steps, list_steps, merge_steps
+from edullama.lectures.pages import Fragment, Loss, Page, Scan, count_characters, count_letters
+from edullama.lectures.review import Use
+from edullama.lectures.slide_kinds import Shown, is_repeat, tell_kinds
+from edullama.recipe import Cleaning
+from edullama.records import Balance, Block, BlockKind, Reading, Removed, Slide, SlideKind
+from edullama.workers import Job, Limits, Lost, WorkerError, work_through
 
-MANY_PATHS = 40  # frames and rules of a template are fewer; letters drawn as shapes and diagrams are more
 LONG_TITLE = 150  # characters; longer is a paragraph that happens to stand at the top
+FURNITURE = "running head or foot"
+SAID_AGAIN = "said again on"  # a later page of the same slide
+SIGNS = ("code", "formula")  # kinds of blocks in no language
+Kept = tuple[int, Fragment]  # page number, fragment
+Taken = tuple[int, Loss]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """How a page is read, and why."""
+class Source:
+    """All that was read of one lecture."""
 
-    method: Literal["text", "ocr", "blank"]
-    reason: str
-
-
-def decide(page: Page, used: frozenset[str]) -> Decision:
-    """Say how to read a page; `used` are the images that count."""
-    letters = count_letters(page.fragments)
-    numbers = f"{letters} letters in the text layer"
-    if letters >= FEW_LETTERS:
-        return Decision("text", numbers if page.engine == "pymupdf" else f"{numbers}, read by {page.engine}")
-    shown = [picture for picture in page.pictures if picture.image in used]
-    if shown:
-        area = min(1.0, sum(picture.area for picture in shown))
-        return Decision("ocr", f"{numbers}, {len(shown)} image(s) on {area:.0%} of the page")
-    if page.unreadable >= FEW_LETTERS:
-        return Decision("ocr", f"{numbers}, {page.unreadable} unreadable characters")
-    if page.paths >= MANY_PATHS:
-        return Decision("ocr", f"{numbers}, {page.paths} drawn shapes")
-    return Decision("text" if letters else "blank", f"{numbers}, nothing else to read")
+    lecture: str
+    pages: tuple[Page, ...]
+    decisions: dict[int, Decision]  # by page number
+    used: frozenset[str]  # images that count
+    scans: dict[int, Scan]  # what OCR read on whole pages, by page number
+    figures: dict[str, Fragment]  # what is said of images, by name
+    steps: dict[str, Use]  # a person's decisions about runs of pages
+    cleaning: Cleaning
 
 
-def used_images(images: Sequence[Image]) -> dict[str, frozenset[str]]:
-    """Return by lecture the images that count."""
-    lectures = {image.lecture for image in images}
-    return {
-        lecture: frozenset(image.image for image in images if image.lecture == lecture and image.use == "yes")
-        for lecture in lectures
-    }
+@dataclass(frozen=True, slots=True)
+class Lecture:
+    """One lecture as slides, with an account of everything that was read of it."""
+
+    slides: tuple[Slide, ...]
+    removed: tuple[Removed, ...]
+    readings: tuple[Reading, ...]  # one a page
+    steps: tuple[Steps, ...]
+    balance: Balance
 
 
-def make_slides(
-    pages: Sequence[Page], used: frozenset[str], scans: Mapping[int, Scan]
-) -> tuple[list[Slide], list[Rejection]]:
-    """Turn a lecture's pages into one slide each, and return what was removed from them as well."""
-    read = [_choose(page, decide(page, used), scans.get(page.number)) for page in pages]
-    furniture = find_furniture([page for page, _ in read])
-    slides, removed = [], []
-    for page, decision in read:
-        own = [fragment for index, fragment in enumerate(page.fragments) if (page.number, index) not in furniture]
-        slides.append(_make_slide(page, own, decision))
-        removed += [
-            Rejection(f"{page.lecture}:{page.number}", "running head or foot", fragment.text)
-            for index, fragment in enumerate(page.fragments)
-            if (page.number, index) in furniture
-        ]
-    return slides, removed
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A slide before it is known what kind it is."""
+
+    pages: tuple[Page, ...]
+    kept: list[Kept]
+    heading: Fragment | None  # as the page shows it
+    title: str
+    used: int  # pictures that count
 
 
-def _choose(page: Page, decision: Decision, scan: Scan | None) -> tuple[Page, Decision]:
-    """Put OCR's text in the place of the text layer's, unless it found less."""
-    if decision.method != "ocr" or scan is None:
-        return page, decision
-    found = count_letters(scan.fragments)
-    if found >= max(FEW_LETTERS, count_letters(page.fragments)):
-        return replace(page, fragments=scan.fragments), Decision("ocr", f"{decision.reason}; OCR read {found} letters")
-    method: Literal["text", "blank"] = "text" if count_letters(page.fragments) else "blank"
-    return page, Decision(method, f"{decision.reason}; OCR read only {found} letters")
+def make_all_slides(sources: Sequence[Source], workers: int) -> list[Lecture]:
+    """Turn lectures into slides, side by side. A defect of ours ends the run: what was read is in the cache."""
+    tell_language("")  # loads the model once, before the workers branch off
+    jobs = [Job(_make_each, (), [source]) for source in sorted(sources, key=lambda source: -len(source.pages))]
+    made = {}
+    for _, source, lecture in work_through(jobs, workers, Limits(seconds=600)):
+        if isinstance(lecture, Lost):
+            raise WorkerError(f"{source.lecture}: making slides {lecture.problem}")
+        made[source.lecture] = lecture
+    return [made[source.lecture] for source in sources]
 
 
-def _make_slide(page: Page, fragments: Sequence[Fragment], decision: Decision) -> Slide:
-    method: Method = "ocr" if decision.method == "ocr" else "text"
-    blocks = tuple(Block(fragment.text, method, page.number, fragment.box) for fragment in fragments)
-    title = find_title(fragments, page.height)
-    language = tell_language("\n".join(block.text for block in blocks))
-    kind: Literal["content", "blank"] = "content" if blocks else "blank"
-    return Slide(page.lecture, (page.number,), _title_text(title), blocks, language, kind, _reason(page, decision))
+def _make_each(sources: Sequence[Source]) -> Iterator[Lecture]:
+    yield from (make_slides(source) for source in sources)
+
+
+def make_slides(source: Source) -> Lecture:
+    """Turn a lecture's pages into slides and say where each character went."""
+    cleaning = source.cleaning
+    pages, taken = _choose_texts(source)
+    pages, running = _take_furniture(pages)
+    rows = list_steps(pages, source.steps) if cleaning.overlays else []
+    drafts, repeated = _merge(pages, join_steps(pages, rows), source.used)
+    drafts, hyphens = _resolve_hyphens([_add_figures(draft, source) for draft in drafts])
+    shown = [_shown(draft) for draft in drafts]
+    kinds = tell_kinds(shown)
+    reasons = _why_drop(shown, kinds, cleaning)
+    slides, left_out = _finish(source, drafts, kinds, reasons, cleaning)
+    removed = [Removed(source.lecture, page, loss.reason, loss.text, loss.box)
+               for page, loss in (*taken, *running, *repeated, *left_out)]  # fmt: skip
+    readings = _tell_readings(source, drafts, kinds, slides)
+    balance = _balance(source, drafts, slides, removed, hyphens, cleaning)
+    return Lecture(tuple(slides), tuple(removed), tuple(readings), tuple(rows), balance)
+
+
+def _choose_texts(source: Source) -> tuple[list[Page], list[Taken]]:
+    """Put OCR's text in the place of what the text layer does not tell, and part what is not drawn."""
+    pages, taken = [], []
+    for page in source.pages:
+        decision = source.decisions[page.number]
+        scan = source.scans.get(page.number)
+        fragments, losses = _choose(page, decision, scan.fragments if scan else ())
+        pages.append(replace(page, fragments=fragments, invisible=()))
+        taken += [(page.number, loss) for loss in (*page.lost, *losses)]
+    return pages, taken
+
+
+def _choose(
+    page: Page, decision: Decision, scanned: tuple[Fragment, ...]
+) -> tuple[tuple[Fragment, ...], Iterator[Loss]]:
+    """Return the fragments that count, and the losses."""
+    found = count_letters(scanned)
+    invisible = _lose(page.invisible, "invisible text layer over what it was recognised in")
+    if decision.method == "mixed" and decision.whole:
+        return (*page.fragments, *scanned), invisible
+    if decision.whole and found >= max(FEW_LETTERS, count_letters(page.fragments)):
+        return scanned, chain(_lose(page.fragments, "text layer that OCR replaced"), invisible)
+    if not count_letters(page.fragments) and page.invisible and not decision.whole:
+        return page.invisible, _lose(page.fragments, "text layer that the invisible one replaced")
+    return page.fragments, chain(_lose(scanned, "OCR that read less than the text layer says"), invisible)
+
+
+def _lose(fragments: Sequence[Fragment], reason: str) -> Iterator[Loss]:
+    return (Loss(fragment.text, reason, fragment.box) for fragment in fragments)
+
+
+def _take_furniture(pages: Sequence[Page]) -> tuple[list[Page], list[Taken]]:
+    """Part running heads, feet and page numbers from the pages."""
+    furniture = find_furniture(pages)
+    kept: list[Page] = []
+    taken: list[Taken] = []
+    for page in pages:
+        marked = [(page.number, index) in furniture for index in range(len(page.fragments))]
+        pairs = list(zip(page.fragments, marked, strict=True))
+        kept.append(replace(page, fragments=tuple(fragment for fragment, running in pairs if not running)))
+        running = [fragment for fragment, is_running in pairs if is_running]
+        taken += [(page.number, loss) for loss in _lose(running, FURNITURE)]
+    return kept, taken
+
+
+def _merge(
+    pages: Sequence[Page], groups: Sequence[Sequence[int]], used: frozenset[str]
+) -> tuple[list[_Draft], list[Taken]]:
+    """Make one draft of each group of pages."""
+    drafts: list[_Draft] = []
+    repeated: list[Taken] = []
+    for group in groups:
+        own = tuple(pages[index] for index in group)
+        kept, lost = merge_steps(own)
+        heading = find_title(own[-1].fragments or own[0].fragments, own[-1].height)
+        pictures = len(used_pictures(own[-1], used))
+        drafts.append(_Draft(own, kept, heading, _title_text(heading), pictures))
+        repeated += lost
+    return drafts, repeated
 
 
 def _title_text(title: Fragment | None) -> str:
     if title is None:
         return ""
-    text = " ".join(title.text.split())
+    text = " ".join(title.text.replace("\u00ad", "").split())
     return text if len(text) <= LONG_TITLE else title.text.splitlines()[0][:LONG_TITLE]
 
 
-def _reason(page: Page, decision: Decision) -> str:
-    return f"unreadable: {page.problem}" if page.problem else f"{decision.method}: {decision.reason}"
+def _add_figures(draft: _Draft, source: Source) -> _Draft:
+    """Add what is said of the figures that the slide's pages show, each once."""
+    found: dict[str, Kept] = {}
+    for page in draft.pages:
+        for picture in used_pictures(page, source.used):
+            said = source.figures.get(picture.image)
+            if said and said.text:
+                found.setdefault(said.text, (page.number, replace(said, box=picture.box)))
+    return replace(draft, kept=[*draft.kept, *found.values()])
+
+
+def _resolve_hyphens(drafts: Sequence[_Draft]) -> tuple[list[_Draft], int]:
+    """Settle with the lecture's own words which hyphens at line ends belong to their words; count those that do not."""
+    words = collect_words(fragment.text for draft in drafts for _, fragment in draft.kept)
+    resolved, removed = [], 0
+    for draft in drafts:
+        kept = []
+        for number, fragment in draft.kept:
+            text, count = resolve(fragment.text, words) if "\u00ad" in fragment.text else (fragment.text, 0)
+            kept.append((number, replace(fragment, text=text) if text != fragment.text else fragment))
+            removed += count
+        resolved.append(replace(draft, kept=kept, title=resolve(draft.title, words)[0]))
+    return resolved, removed
+
+
+def _shown(draft: _Draft) -> Shown:
+    page, heading = draft.pages[-1], draft.heading
+    texts = tuple(f.text for _, f in draft.kept if f.kind != "figure" and " ".join(f.text.split()) != draft.title)
+    middle = (heading.box[1] + heading.box[3]) / 2 / max(1.0, page.height) if heading else 0.0
+    return Shown(draft.title, texts, heading.size if heading else 0.0, middle, draft.used)
+
+
+def _why_drop(shown: Sequence[Shown], kinds: Sequence[SlideKind], cleaning: Cleaning) -> list[str]:
+    """Say for each slide why it is left out, or "" to keep it."""
+    return [
+        f"{name} slide" if name in cleaning.drop else f"{kind} slide" if kind in cleaning.drop else ""
+        for kind, repeats in zip(kinds, is_repeat(shown, kinds), strict=True)
+        for name in ["outline repeat" if repeats else kind]
+    ]
+
+
+def _finish(
+    source: Source, drafts: Sequence[_Draft], kinds: Sequence[SlideKind], reasons: Sequence[str], cleaning: Cleaning
+) -> tuple[list[Slide], list[Taken]]:
+    """Return the slides that stay, and what else was left out of them."""
+    slides: list[Slide] = []
+    left_out: list[Taken] = []
+    for draft, kind, reason in zip(drafts, kinds, reasons, strict=True):
+        kept, lost = ([], draft.kept) if reason else _part_kinds(draft.kept, cleaning)
+        left_out += [(number, Loss(f.text, reason or f"{f.kind} left out", f.box)) for number, f in lost]
+        if not reason:
+            slides.append(_make_slide(source, draft, kept, kind, cleaning))
+    return slides, left_out
+
+
+def _part_kinds(kept: Sequence[Kept], cleaning: Cleaning) -> tuple[list[Kept], list[Kept]]:
+    """Part code and formulas that are to be left out from the rest."""
+    unwanted = {"code"} if cleaning.code == "drop" else set()
+    unwanted |= {"formula"} if cleaning.formulas == "drop" else set()
+    return [pair for pair in kept if pair[1].kind not in unwanted], [pair for pair in kept if pair[1].kind in unwanted]
+
+
+def _make_slide(source: Source, draft: _Draft, kept: Sequence[Kept], kind: SlideKind, cleaning: Cleaning) -> Slide:
+    last = draft.pages[-1]
+    settled = _settle(last, source.decisions[last.number], source)
+    language = _tell(fragment for _, fragment in kept)
+    blocks = tuple(_make_block(number, fragment, language, cleaning) for number, fragment in kept)
+    numbers = tuple(page.number for page in draft.pages)
+    reason = f"unreadable: {last.problem}" if last.problem else f"{settled.method}: {settled.reason}"
+    return Slide(source.lecture, numbers, draft.title, blocks, language, kind, reason, last.hidden)
+
+
+def _make_block(number: int, fragment: Fragment, language: str, cleaning: Cleaning) -> Block:
+    before, after = _marks(fragment.kind, cleaning)
+    own = "" if fragment.kind in SIGNS else tell_language(fragment.text) or language
+    return Block(before + fragment.text + after, fragment.method, number, fragment.box, fragment.kind, own)
+
+
+def _marks(kind: BlockKind, cleaning: Cleaning) -> tuple[str, str]:
+    """Return what stands before and after code or a formula that is to be marked as such."""
+    if kind == "code" and cleaning.code == "tag":
+        return "```\n", "\n```"
+    return ("[formula] ", "") if kind == "formula" and cleaning.formulas == "tag" else ("", "")
+
+
+def _tell_readings(
+    source: Source, drafts: Sequence[_Draft], kinds: Sequence[SlideKind], slides: Sequence[Slide]
+) -> Iterator[Reading]:
+    """Say of each page how it was read and what it became part of."""
+    slide_of = {number: slide.pages[0] for slide in slides for number in slide.pages}
+    for draft, kind in zip(drafts, kinds, strict=True):
+        for page in draft.pages:
+            settled = _settle(page, source.decisions[page.number], source)
+            figures = (source.figures[p.image] for p in page.pictures if p.image in source.figures)
+            language = _tell(page.fragments) or _tell(figures)
+            first = slide_of.get(page.number)
+            yield Reading(
+                source.lecture, page.number, first, kind, settled.method, settled.reason, language, draft.title
+            )
+
+
+def _tell(fragments: Iterable[Fragment]) -> str:
+    """Return the language of the running text."""
+    return tell_language("\n".join(fragment.text for fragment in fragments if fragment.kind not in SIGNS))
+
+
+def _settle(page: Page, decision: Decision, source: Source) -> Decision:
+    """Return what a decision came to once OCR has looked."""
+    if decision.whole:
+        scan = source.scans.get(page.number)
+        found = count_letters(scan.fragments) if scan else 0
+        read = any(fragment.method == "ocr" for fragment in page.fragments)
+        method = decision.method if read else "text" if count_letters(page.fragments) else "blank"
+        return replace(decision, method=method, reason=f"{decision.reason}; OCR read {found} letters")
+    if decision.method != "mixed":
+        return decision
+    said = [source.figures[p.image] for p in used_pictures(page, source.used) if p.image in source.figures]
+    letters = count_letters(said)
+    words = f"{decision.reason}; {letters} letters in or about figures"
+    return replace(decision, method="mixed" if letters else "text", reason=words)
+
+
+def _balance(
+    source: Source, drafts: Sequence[_Draft], slides: Sequence[Slide], removed: Sequence[Removed], hyphens: int,
+    cleaning: Cleaning,
+) -> Balance:
+    """Count where every character went."""
+    seen = sum(count_characters(f.text) for scan in source.scans.values() for f in scan.fragments)
+    said = sum(count_characters(f.text) for draft in drafts for _, f in draft.kept if f.kind == "figure")
+    extracted = sum(page.extracted for page in source.pages) + seen + said
+    kept = sum(count_characters(block.text) for slide in slides for block in slide.blocks)
+    marks = sum(count_characters("".join(_marks(b.kind, cleaning))) for slide in slides for b in slide.blocks)
+    repaired = sum(page.repaired for page in source.pages) + marks
+    failed = sum(page.unreadable for page in source.pages)
+    reasons: Counter[str] = Counter()
+    for item in removed:
+        reasons[SAID_AGAIN if item.reason.startswith(SAID_AGAIN) else item.reason] += count_characters(item.text)
+    if hyphens:
+        reasons["hyphen at the end of a line"] = hyphens
+    difference = extracted + repaired - kept - reasons.total() - failed
+    return Balance(source.lecture, extracted, repaired, kept, dict(sorted(reasons.items())), failed, difference)

@@ -1,0 +1,44 @@
+"""What every part of the reading benchmark takes and gives back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line's."""
+
+    lectures: Path  # a folder of PDFs, or of courses with their PDFs in slides/
+    rounds: int
+    copies: int  # of every deck, for speed and memory
+    pages: int  # of the smallest course that growth is measured on
+    fuzz: int  # mangled files
+    keep: Path | None  # where the fuzzer's course stays
+    mistakes: bool  # list what differs from the labels
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    value: float | None  # None: nothing to measure
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    over: str = ""  # what the value was measured over
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a part found out."""
+
+    rows: list[Row]
+    figures: dict[str, Any]  # for the JSON line
+    problems: list[str] = field(default_factory=list)  # what must never happen, and did
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """Round what was measured."""
+    return None if value is None else round(value, digits)

@@ -1,0 +1,126 @@
+"""What makes up a figure: images that touch are tiles of one, lines and shapes that stand together are a drawing."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from edullama.lectures.pages import Picture, area, overlap, union
+from edullama.records import Box
+
+TILE_GAP = 1.5  # points
+SHAPE_GAP = 6.0
+BACKGROUND = 0.8  # of the page: what covers more lies behind everything
+PANEL = 0.15  # a filled box that covers more of the page is a panel that text stands on
+FEWEST_SHAPES = 5  # frames, rules and bullets are fewer
+SMALLEST = 24.0  # points, in either direction
+MOST_TEXT = 0.5  # of a drawing's area: a frame around text, or a table
+RULE = 2.0  # points: what is thinner and long is a rule
+LONG_RULE = 0.25  # of the page's width
+MANY_SHAPES = 4000  # a plot of so many points keeps its outline when every eighth is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A line, curve or filled area of a page."""
+
+    box: Box
+    plain: bool  # a filled rectangle
+    white: bool
+
+
+def merge_tiles(pictures: Sequence[Picture], page: Box) -> tuple[Picture, ...]:
+    """Join images whose boxes touch; those that lie behind the whole page stay by themselves."""
+    behind = [picture for picture in pictures if picture.area >= BACKGROUND]
+    groups: dict[Box, list[Picture]] = {}
+    others = [picture for picture in pictures if picture.area < BACKGROUND]
+    clusters = cluster([picture.box for picture in others], TILE_GAP)
+    for picture in others:
+        groups.setdefault(next(box for box in clusters if _inside(picture.box, box)), []).append(picture)
+    return (*behind, *(_join(group, box, page) for box, group in groups.items()))
+
+
+def find_drawings(shapes: Iterable[Shape], texts: Sequence[Box], page: Box) -> tuple[Picture, ...]:
+    """Return the drawings among a page's lines and shapes: neither panels and rules nor frames around text."""
+    drawn = [shape for shape in shapes if _may_be_drawn(shape, page)]
+    if len(drawn) < FEWEST_SHAPES:
+        return ()
+    sampled = drawn[:: 1 + len(drawn) // MANY_SHAPES]
+    boxes = cluster([shape.box for shape in sampled], SHAPE_GAP)
+    members: list[list[Shape]] = [[] for _ in boxes]
+    for shape in sampled:
+        members[next(index for index, box in enumerate(boxes) if _inside(shape.box, box))].append(shape)
+    pairs = zip(boxes, members, strict=True)
+    return tuple(_drawing(box, own, page) for box, own in pairs if _is_drawing(box, own, texts, page))
+
+
+def cluster(boxes: Sequence[Box], gap: float) -> list[Box]:
+    """Return the smallest boxes around groups of boxes that stand no further apart than `gap`."""
+    clusters: list[Box] = []
+    for box in sorted(set(boxes)):
+        grown = box
+        while True:
+            near = [other for other in clusters if _near(grown, other, gap)]
+            if not near:
+                break
+            clusters = [other for other in clusters if other not in near]
+            grown = union((grown, *near))
+        clusters.append(grown)
+    return clusters
+
+
+def clip(box: Box, page: Box) -> Box:
+    """Return the part of a box that lies on the page."""
+    left, top = max(box[0], page[0]), max(box[1], page[1])
+    return left, top, max(left, min(box[2], page[2])), max(top, min(box[3], page[3]))
+
+
+def _near(one: Box, other: Box, gap: float) -> bool:
+    return (
+        one[0] - gap <= other[2] and other[0] - gap <= one[2] and one[1] - gap <= other[3] and other[1] - gap <= one[3]
+    )
+
+
+def _inside(box: Box, outer: Box) -> bool:
+    return outer[0] <= box[0] and outer[1] <= box[1] and box[2] <= outer[2] and box[3] <= outer[3]
+
+
+def _join(group: Sequence[Picture], box: Box, page: Box) -> Picture:
+    if len(group) == 1:
+        return group[0]
+    name = name_image("".join(sorted({picture.image for picture in group})).encode())
+    width, height = sum(picture.width for picture in group), max(picture.height for picture in group)
+    return replace(
+        group[0], image=name, what="tiles", width=width, height=height, box=box, area=share(box, page), xref=0
+    )
+
+
+def _may_be_drawn(shape: Shape, page: Box) -> bool:
+    width, height = shape.box[2] - shape.box[0], shape.box[3] - shape.box[1]
+    covered = share(shape.box, page)
+    if covered >= BACKGROUND or (shape.plain and (shape.white or covered >= PANEL)):
+        return False
+    return not (min(width, height) <= RULE and max(width, height) >= LONG_RULE * (page[2] - page[0]))
+
+
+def _is_drawing(box: Box, own: Sequence[Shape], texts: Sequence[Box], page: Box) -> bool:
+    if len(own) < FEWEST_SHAPES or min(box[2] - box[0], box[3] - box[1]) < SMALLEST or share(box, page) >= BACKGROUND:
+        return False
+    return sum(overlap(text, box) for text in texts) <= MOST_TEXT * area(box)
+
+
+def _drawing(box: Box, own: Sequence[Shape], page: Box) -> Picture:
+    """Name a drawing by where its shapes lie within it, so that it is known again anywhere on another page."""
+    places = sorted(tuple(round((edge - box[index % 2]) / 2) for index, edge in enumerate(s.box)) for s in own)
+    rounded = (round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1))
+    width, height = round(box[2] - box[0]), round(box[3] - box[1])
+    return Picture(name_image(repr(places).encode()), "vector", width, height, rounded, share(box, page))
+
+
+def share(box: Box, page: Box) -> float:
+    """Return how much of the page a box covers."""
+    return round(area(clip(box, page)) / max(1.0, area(page)), 4)
+
+
+def name_image(content: bytes) -> str:
+    """Name an image by its content, and so that no spreadsheet takes the name for a number."""
+    return f"img-{hashlib.sha256(content).hexdigest()[:10]}"

@@ -1,0 +1,108 @@
+"""What images look like, small: thumbnails for a person, and bits by which one image saved in two ways is known."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pymupdf
+
+from edullama.lectures.pages import Page, Picture
+
+THUMBNAIL = 100  # pixels, at least, its longer side
+COMPARED = 9, 8  # pixels
+FLAT = 6  # shades of 256
+ALIKE = 2  # bits of 64 in which the looks of the same image may differ
+BITS = 8  # bytes
+mupdf: Any = pymupdf  # its functions have no types
+core: Any = pymupdf.mupdf
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A JPEG, and 64 bits of where the image gets brighter from left to right (a difference hash)."""
+
+    jpeg: bytes
+    bits: int
+    flat: bool  # all of one shade, so that its bits tell nothing
+
+    def pack(self) -> bytes:
+        """Return the look as bytes for a cache."""
+        return self.bits.to_bytes(BITS) + bytes([self.flat]) + self.jpeg
+
+    @staticmethod
+    def unpack(value: bytes) -> "Look":
+        """Return the look that `pack` made bytes of."""
+        return Look(value[BITS + 1 :], int.from_bytes(value[:BITS]), bool(value[BITS]))
+
+
+def make_look(document: Any, drawn: Any, picture: Picture) -> Look:
+    """Draw a bitmap from its own pixels, and what is made of several parts as its page (a display list) shows it."""
+    pixmap = _shrink_bitmap(document, picture) if picture.xref else _draw_part(drawn, picture)
+    opaque = mupdf.Pixmap(pixmap, 0) if pixmap.alpha else pixmap
+    colour = mupdf.Pixmap(mupdf.csRGB, opaque) if opaque.colorspace else opaque
+    samples = _sample(mupdf.Pixmap(mupdf.csGRAY, opaque) if opaque.colorspace else opaque)
+    return Look(bytes(colour.tobytes("jpg", jpg_quality=70)), _compare(samples), max(samples) - min(samples) < FLAT)
+
+
+def unite_alike(pages: Sequence[Page], looks: Mapping[str, Look]) -> list[Page]:
+    """Give images of one shape that look the same one name: exports save one logo in several ways."""
+    names = _names_by_look(pages, looks)
+    return [
+        replace(page, pictures=tuple(replace(p, image=names.get(p.image, p.image)) for p in page.pictures))
+        for page in pages
+    ]
+
+
+def _names_by_look(pages: Iterable[Page], looks: Mapping[str, Look]) -> dict[str, str]:
+    """Return, for each image that looks like an earlier one, that one's name."""
+    shapes = {p.image: (p.what, round(p.width / max(1, p.height), 1)) for page in pages for p in page.pictures}
+    known: dict[tuple[str, float], list[str]] = defaultdict(list)
+    names = {}
+    for image, shape in shapes.items():
+        look = looks.get(image)
+        if look is None or look.flat:
+            continue
+        same = next((one for one in known[shape] if (looks[one].bits ^ look.bits).bit_count() <= ALIKE), None)
+        if same is None:
+            known[shape].append(image)
+        else:
+            names[image] = same
+    return names
+
+
+def _shrink_bitmap(document: Any, picture: Picture) -> Any:
+    """Decode a bitmap at about the size of a thumbnail, which spares most of the work for photographs."""
+    reference = core.pdf_new_indirect(mupdf._as_pdf_document(document), picture.xref, 0)
+    image = core.pdf_load_image(mupdf._as_pdf_document(document), reference)
+    scale = min(1.0, THUMBNAIL / max(image.w(), image.h()))
+    whole = core.FzIrect(mupdf.FZ_MIN_INF_RECT, mupdf.FZ_MIN_INF_RECT, mupdf.FZ_MAX_INF_RECT, mupdf.FZ_MAX_INF_RECT)
+    size = core.FzMatrix(image.w() * scale, 0, 0, image.h() * scale, 0, 0)
+    return mupdf.Pixmap(core.fz_get_pixmap_from_image(image, whole, size)[0])
+
+
+def _draw_part(drawn: Any, picture: Picture) -> Any:
+    side = max(picture.box[2] - picture.box[0], picture.box[3] - picture.box[1])
+    scale = THUMBNAIL / max(1.0, side)
+    matrix = mupdf.Matrix(scale, scale)
+    return drawn.get_pixmap(matrix=matrix, clip=mupdf.Rect(picture.box) * matrix)
+
+
+def _sample(grey: Any) -> list[int]:
+    """Return the mean shades of a row through each of the fields that are compared."""
+    columns, rows = COMPARED
+    pixels, width, stride = grey.samples_mv, grey.width, grey.stride
+    shades = []
+    for row in range(rows):
+        start = stride * ((2 * row + 1) * grey.height // (2 * rows))
+        for column in range(columns):
+            left = start + column * width // columns
+            part = pixels[left : max(left + 1, start + (column + 1) * width // columns)]
+            shades.append(sum(part) // len(part))
+    return shades
+
+
+def _compare(samples: Sequence[int]) -> int:
+    width, height = COMPARED
+    rows = [samples[row * width : (row + 1) * width] for row in range(height)]
+    return sum((row[i] < row[i + 1]) << (8 * y + i) for y, row in enumerate(rows) for i in range(width - 1))
