@@ -1,5 +1,6 @@
 """Small decks, made with python-pptx."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def add_text(shapes: Any, text: str, left: float, top: float, width: float = 100
 
 
 def add_xml(parent: Any, xml: str) -> None:
-    parent.append(parse_xml(xml.replace(">", f" {NAMESPACES}>", 1)))
+    parent.append(parse_xml(re.sub(r"^<[\w:]+", rf"\g<0> {NAMESPACES}", xml)))
 
 
 def read(deck: Any, path: Path) -> list[Page]:

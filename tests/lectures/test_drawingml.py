@@ -12,6 +12,8 @@ from pptx.util import Pt
 from edullama.lectures.drawingml import NS
 from tests.lectures.decks import NAMESPACES, TITLE_AND_CONTENT, add_slide, add_text, add_xml, png, read, texts
 
+SUM = '<m:naryPr><m:chr m:val="∑"/></m:naryPr>'
+
 
 @pytest.fixture
 def deck() -> Any:
@@ -24,11 +26,8 @@ def test_bullets_numbers_and_levels_are_written_as_shown(deck: Any, tmp_path: Pa
     frame.text = "Bäume\nBinärbaum\n\nGraphen\nerstens\nzweitens\nohne Punkt"
     frame.paragraphs[1].level = 1
     for number in (4, 5):
-        add_xml(
-            frame.paragraphs[number]._p.get_or_add_pPr(),
-            '<a:buAutoNum type="arabicPeriod"/>'.replace("/>", "></a:buAutoNum>"),
-        )
-    add_xml(frame.paragraphs[6]._p.get_or_add_pPr(), "<a:buNone></a:buNone>")
+        add_xml(frame.paragraphs[number]._p.get_or_add_pPr(), '<a:buAutoNum type="arabicPeriod"/>')
+    add_xml(frame.paragraphs[6]._p.get_or_add_pPr(), "<a:buNone/>")
     (page,) = read(deck, tmp_path / "a.pptx")
     assert texts(page) == ["• Bäume\n  • Binärbaum\n• Graphen\n1. erstens\n2. zweitens\nohne Punkt"]
     assert (page.fragments[0].kind, page.fragments[0].size, page.repaired) == ("text", 32, 7)
@@ -68,12 +67,9 @@ def part(name: str, *inside: str) -> str:
         (part("f", part("num", "a+b"), part("den", "2")), "(a+b)/2"),
         (part("sSubSup", part("e", "x"), part("sub", "i"), part("sup", "n+1")), "x_i^(n+1)"),
         (part("rad", part("deg"), part("e", "2")), "√2"),
-        (
-            part(
-                "nary", '<m:naryPr><m:chr m:val="∑"/></m:naryPr>', part("sub", "i=1"), part("sup", "n"), part("e", "i")
-            ),
-            "∑_(i=1) ^n i",
-        ),
+        (part("nary", SUM, part("sub", "i=1"), part("sup", "n"), part("e", "i")), "∑_(i=1)^n i"),
+        (part("func", part("fName", "log"), part("e", "n")), "log n"),
+        (part("acc", part("e", "x")), "x\u0302"),
     ],
 )
 def test_a_formula_is_written_on_one_line_and_its_picture_is_left_out(
@@ -82,10 +78,7 @@ def test_a_formula_is_written_on_one_line_and_its_picture_is_left_out(
     slide = add_slide(deck)
     shape = add_text(slide.shapes, "", 40, 40).element
     add_xml(shape.txBody.p_lst[0], maths(formula))
-    add_xml(
-        slide.shapes._spTree,
-        "<mc:AlternateContent><mc:Choice></mc:Choice><mc:Fallback></mc:Fallback></mc:AlternateContent>",
-    )
+    add_xml(slide.shapes._spTree, "<mc:AlternateContent><mc:Choice/><mc:Fallback/></mc:AlternateContent>")
     alternatives = slide.shapes._spTree[-1]
     alternatives[0].append(shape)
     alternatives[1].append(slide.shapes.add_picture(png("red"), 0, 0)._element)
@@ -107,7 +100,7 @@ def test_the_arrow_that_powerpoint_sets_in_wingdings_is_an_arrow(deck: Any, tmp_
     for text in ("à", " déjà vu"):  # the words behind it keep the second font and do not use it
         run = paragraph.add_run()
         run.text = text
-        add_xml(run._r.get_or_add_rPr(), '<a:sym typeface="Wingdings"></a:sym>')
+        add_xml(run._r.get_or_add_rPr(), '<a:sym typeface="Wingdings"/>')
     (page,) = read(deck, tmp_path / "a.pptx")
     assert texts(page) == ["a → déjà vu"]
 
@@ -145,6 +138,6 @@ def test_smartart_is_read_from_its_data_in_the_order_of_its_tree(deck: Any, tmp_
     frame = slide.shapes.add_table(1, 1, Pt(10), Pt(10), Pt(100), Pt(100)).element
     frame.graphic.graphicData.remove(frame.graphic.graphicData.tbl)
     frame.graphic.graphicData.set("uri", NS["dgm"])
-    add_xml(frame.graphic.graphicData, f'<dgm:relIds r:dm="{relation}"></dgm:relIds>')
+    add_xml(frame.graphic.graphicData, f'<dgm:relIds r:dm="{relation}"/>')
     (page,) = read(deck, tmp_path / "a.pptx")
     assert [(fragment.kind, fragment.text) for fragment in page.fragments] == [("figure", "Entwurf\nBau\n  Test")]

@@ -1,5 +1,5 @@
 from edullama.lectures.layout import arrange, find_title
-from edullama.lectures.pages import Fragment, Line
+from edullama.lectures.pages import HYPHEN, Fragment, Line, count_characters
 
 
 def line(text: str, left: float, top: float, *, size: float = 10.0, mono: bool = False) -> Line:
@@ -8,7 +8,7 @@ def line(text: str, left: float, top: float, *, size: float = 10.0, mono: bool =
 
 
 def texts(*blocks: list[Line]) -> list[str]:
-    return [fragment.text for fragment in arrange(blocks)]
+    return [fragment.text for fragment in arrange(blocks).fragments]
 
 
 def test_wrapped_lines_become_one() -> None:
@@ -35,10 +35,15 @@ def test_a_wider_gap_ends_a_paragraph() -> None:
     assert texts(block) == ["The first paragraph goes on to its second line of text\nand the second one is here"]
 
 
-def test_a_hyphen_at_the_end_of_a_line_stays() -> None:
+def test_a_hyphen_at_the_end_of_a_line_is_marked() -> None:
     assert texts([line("we classify dense pixel-", 0, 0), line("wise with a network of it", 0, 12)]) == [
-        "we classify dense pixel-wise with a network of it"
+        f"we classify dense pixel{HYPHEN}wise with a network of it"
     ]
+
+
+def test_a_hyphen_joins_even_where_the_half_word_below_would_have_fitted() -> None:
+    block = [line("subject to all of the con-", 0, 0), line("straints. And a line that is much longer", 0, 12)]
+    assert texts(block) == [f"subject to all of the con{HYPHEN}straints. And a line that is much longer"]
 
 
 def test_a_suspended_hyphen_keeps_its_space() -> None:
@@ -51,6 +56,31 @@ def test_code_keeps_lines_and_indentation_across_blocks() -> None:
     first = [line("for x in y:", 0, 0, mono=True)]
     second = [line("print(x)", 20, 12, mono=True)]
     assert texts(first, second) == ["for x in y:\n    print(x)"]
+
+
+def test_code_in_another_font_keeps_its_lines() -> None:
+    block = [line("if (a > b) {", 0, 0), line("return f(a);", 20, 12), line("}", 0, 24)]
+    assert texts(block) == ["if (a > b) {\n    return f(a);\n}"]
+
+
+def test_a_sentence_goes_on_in_the_block_of_another_font() -> None:
+    first = [line("Attribute sind", 0, 0)]
+    assert texts(first, [line("final", 75, 0, mono=True), line("(immer)", 105, 0)]) == ["Attribute sind final (immer)"]
+
+
+def test_no_space_comes_between_a_bracket_and_what_it_holds() -> None:
+    assert texts([line("Fehler (", 0, 0)], [line("throws", 45, 0, mono=True)], [line(")", 80, 0)]) == [
+        "Fehler (throws)"
+    ]
+
+
+def test_what_overlaps_as_in_a_fraction_does_not_become_one_number() -> None:
+    assert texts([line("h(X) = 1", 0, 0)], [line("2 log(2)", 36, 3)]) == ["h(X) = 1 2 log(2)"]
+
+
+def test_pieces_of_one_formula_become_one() -> None:
+    pieces = [[line("∑", 0, 10)], [line("i=1", 0, 21, size=6)], [line("n", 0, 2, size=6)]]
+    assert [(f.text, f.kind) for f in arrange(pieces).fragments] == [("n\n∑\ni=1", "formula")]
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:
@@ -80,7 +110,16 @@ def test_a_paragraph_goes_on_in_the_block_below() -> None:
 
 
 def test_what_is_printed_twice_for_a_shadow_is_read_once() -> None:
-    assert texts([line("Attention", 0, 0)], [line("Attention", 0.5, 0.5)]) == ["Attention"]
+    arranged = arrange([[line("Attention", 0, 0)], [line("Attention", 1.6, 0.5)]])
+    assert [fragment.text for fragment in arranged.fragments] == ["Attention"]
+    assert [(loss.text, loss.reason) for loss in arranged.lost] == [("Attention", "printed twice at one place")]
+
+
+def test_no_character_is_lost() -> None:
+    lines = [line("• one (", 0, 0), line("f", 36, 0, mono=True), line("x = 2", 0, 40), line("x = 2", 1, 41)]
+    arranged = arrange([[line] for line in lines])
+    texts = [fragment.text for fragment in arranged.fragments] + [loss.text for loss in arranged.lost]
+    assert sum(map(count_characters, texts)) == sum(count_characters(line.text) for line in lines) + arranged.added
 
 
 def test_a_title_may_be_a_little_smaller_than_the_text_below() -> None:
@@ -99,3 +138,9 @@ def test_a_formula_is_no_title() -> None:
     formula = Fragment("1 ax = 1 + x", (200, 5, 300, 30), 20)
     title = Fragment("Sigmoid", (0, 5, 60, 19), 14)
     assert find_title([formula, title], 200) is title
+
+
+def test_code_is_no_title() -> None:
+    code = Fragment("class Studi {}", (0, 5, 60, 25), 20, "code")
+    title = Fragment("Klassen", (0, 5, 60, 19), 14)
+    assert find_title([code, title], 200) is title

@@ -51,14 +51,10 @@ def test_a_group_stays_together_and_its_shapes_stand_where_the_slide_shows_them(
 
 def test_a_table_is_written_as_markdown_and_a_merged_cell_once(deck: Any, tmp_path: Path) -> None:
     table = add_slide(deck).shapes.add_table(2, 3, Pt(40), Pt(50), Pt(300), Pt(60)).table
-    for place, text in {
-        (0, 0): "Operator",
-        (0, 1): "Zeichen",
-        (1, 0): "oder",
-        (1, 1): "a | b",
-        (1, 2): "zwei\nZeilen",
-    }.items():
-        table.cell(*place).text = text
+    for cell, text in zip(
+        table.iter_cells(), ("Operator", "Zeichen", "", "oder", "a | b", "zwei\nZeilen"), strict=True
+    ):
+        cell.text = text
     table.cell(0, 1).merge(table.cell(0, 2))
     (page,) = read(deck, tmp_path / "a.pptx")
     (fragment,) = page.fragments
@@ -95,7 +91,7 @@ def test_date_foot_and_number_are_told_as_lost(deck: Any, tmp_path: Path) -> Non
     slide = add_slide(deck)
     for kind, text in (("dt", "1. Mai"), ("ftr", "Algorithmen I"), ("sldNum", "7")):
         properties = add_text(slide.shapes, text, 40, 500).element.nvSpPr.find("p:nvPr", NS)
-        add_xml(properties, f'<p:ph type="{kind}" idx="99"></p:ph>')
+        add_xml(properties, f'<p:ph type="{kind}" idx="99"/>')
     (page,) = read(deck, tmp_path / "a.pptx")
     box = (40, 500, 140, 540)
     assert page.fragments == ()

@@ -6,50 +6,61 @@ from collections.abc import Sequence
 from edullama.lectures.pages import Line
 from edullama.records import BlockKind
 
-FUNCTIONS = frozenset(
-    "log exp min max arg argmin argmax sup inf lim sin cos tan tanh det sgn sign mod div ker dim diag rank var cov "
-    "cor const for all and with".split()
-)
-# Words stand between spaces and punctuation; "Remp(f)", "x_max" and "p.get" hold none.
-RUNNING_WORD = re.compile(r"""(?<![^\s("'„“‚‘«/•▶–-])[^\W\d_]{3,}(?=[\s.,;:!?)"'“”’‘»/–-]|$)""")
+FUNCTIONS = {
+    "all", "and", "arg", "argmax", "argmin", "const", "cos", "cov", "det", "diag", "dim", "div", "exp", "for", "inf",
+    "ker", "lim", "log", "max", "min", "mod", "rank", "sgn", "sign", "sin", "sup", "tan", "tanh", "var", "with",
+}  # fmt: skip  # and words that stand between formulas
+PLAIN = re.compile(r"[A-Za-zÄÖÜäöüß \n,.:?•▶–-]+")  # nothing of a formula, and of code no more than commands
+# A word of a sentence stands between spaces and punctuation: "Remp(f)", "x_max" and "p.get" hold none.
+RUNNING_WORD = re.compile(r"""(?<![^\s("'„“‚‘«/•▶–-])[^\W\d_ˆ˜]{3,}(?=[\s.,;:!?)"'“”’‘»/–-]|$)""")
 SHORT_WORD = re.compile(
-    r"(?<!\S)(?:[A-ZÄÖÜ]{2,}\d*|(?i:is|in|of|to|we|on|at|by|as|or|no|so|be|it|im|am|an|zu|da|es|um|ab|wo|vs\.?|e\.g\.|z\.B\.))"
-    r"(?=[\s.,;:!?)]|$)"
+    r"(?<!\S)(?:[A-ZÄÖÜ]{2,}\d*|(?i:is|in|of|to|we|on|at|by|as|or|no|so|be|it|im|am|an|zu|da|es|um|ab|wo))(?=[\s.,:)]|$)"
 )
-NAME = re.compile(r"[^\W\d_]{5,}|\w_\w")
-ADDRESS = re.compile(r"\w://|\bwww\.|\w@\w")
-MARKER = re.compile(r"\(?(?:\d{1,2}|[a-h])[.)]|\[[\d, ]*\]|©|(?:(?:19|20)\d\d[\s–-]*)+|[\d.]+(?:19|20)\d\d")  # no formula
-SIGNS = re.compile(r"[=<>≤≥≠≈≡∼∝±×⋅·∗∘⊤∥⟨⟩←→↦⇒⇔∈∉⊂⊆∪∩∅∀∃∑∏∫∂∇√∞−|^\u0370-\u03ff\u0302\u0303ˆ˜]")
-FORMULA_FONT = 0.8  # of the characters: a formula, even where words are among them
-FEW_WORDS = 0.35  # of a text's characters: with signs of mathematics between them it is a formula
-SOME_WORDS = 0.6  # the same where the font says so
-MOSTLY_WORDS, SENTENCE = 0.75, 6
+NAME = re.compile(r"(?<![a-z])(?!argm|cosh|sinh|dxdy)[a-zäöüß]{4,}|[^\W_]_[^\W_]")  # of something other than a quantity
+ADDRESS = re.compile(r"://|www\.|@\w+\.\w|\.(?:de|com|org|net|edu|io|html?|pdf)\b")
+MARKER = re.compile(r"\(?(?:\d{1,2}|[a-h])[.)]|\[[\d, ]*\]|©|(?:(?:19|20)\d\d[\s–-]*)+|[\d.]+(?:19|20)\d\d")
+PRINTED = r"∼∝⋅·∗⊤∥⟨⟩↦∈∉⊂⊆∪∩∀∃∑∏∫∂∇√∞−\u0370-\u03ff\u0302\u0303ˆ˜"  # signs that no keyboard has
+PRINTED_SIGN = re.compile(f"[{PRINTED}]")
+SIGN = re.compile(rf"[=^≤≥≠≈≡±×∘←→⇒⇔∅{PRINTED}]|[\s\d)][<>][\s\d(=]")
+MOST_WORDS = 0.6  # of a text's characters: a sentence, whatever else is in it
+FEW_WORDS = 0.35  # with signs of a formula between them
+FORMULA_FONT = 0.8  # of the characters: a formula, even with some words in it
+FEW = 3  # words; more make a sentence
+SENTENCE = 6  # words in a typewriter's font
+LONGEST_COMMAND = 8  # words
+PLAIN_ENOUGH = 12  # characters; "arg min" is shorter
 
-BRACE_OR_CALL = re.compile(r"[{}();=$<>]|->|\b(?:do|then|begin|end|else|import|git|pip|sudo|return|repeat|until)\b")
+SIGNS_OF_CODE = re.compile(r"[{}();=$<>\[@]|--")
+BRACES = re.compile(r"[{}]|\);|:=")  # even among words
+COMMAND = re.compile(r"(?:\$|>>>)\s|@\w+$|(?:git|pip3?|npm|docker|conda|sudo|wget|curl|java|import|from \S+ import)\s")
 CODE_LINE = re.compile(
     r"""\s*(?:
-      [{}()\[\];]+ (?:\s*(?://|\#).*)?$                                   # } or });
-    | .*[\w)\]"'}]\s*[;{] \s*(?:(?://|/\*).*)?$                           # foo();  if (x) {
-    | (?://|/\*\*?\s|\*/|\#include\b|\#!|@\w+(?:\(.*\))?$|<\?|</?\w+>).*  # comments, annotations, tags
+      (?:[{}()\[\];]+|.*[\w)\]"'>]\s*\{(?:\s.*)?|.*[)\]"'}]\s*;|.*=\s*[\w.]+;)\s*(?:(?://|/\*|\#).*)?$  # f(x); if (y) {
+    | (?://|/\*\*?\s|\*/|\#['’]|\#include\b|\#!|@\w+(?:\(.*\))?$|<\?|</?\w+>).*  # comments, annotations, tags
     | (?:>>>|\$|C:\\\S*>|PS>|In\s\[\d+\]:)\s*\w.*                         # prompts
     | (?:git|pip3?|npm|docker|conda|sudo|apt(?:-get)?|wget|curl|javac?|python3?|gcc|make|mvn|gradle|\./\w+)\s
       (?:-{1,2}\w|[a-z]+$|[a-z-]+\s[\w<./-]).*
-    | (?:def|class|fn|fun|func|function|proc|procedure|algorithm|interface|struct|record|enum)\s+\w[\w.<>]*\s*[(:{<].*
-    | (?:if|elif|else\s?if|while|for|foreach|switch|try|catch|with|until)\b.*(?:[:{]|\b(?:do|then))$
-    | (?:else|try|do|begin|repeat|loop|end(?:\s?(?:if|for|while|function|procedure))?|fi|od|pass|break|continue)\s*[:;{]?$
+    | --?\w[\w-]*=.*                                                      # options
+    | (?:def|class|fn|fun|func|function|proc|procedure|algorithm|struct|record|enum)\s+\w[\w.<>]*\s*[(:{<].*
+    | (?:if|elif|else\s?if|while|for|foreach|switch|try|catch|until)\b.*(?:\{|\b(?:do|then))$
+    | (?:if|elif|while|for|with)\b.*(?:[=!<>]=|[(<>]|\b(?:in|not|True)\b).*:$
+    | (?:else|try|do|begin|repeat|loop|end(?:\s?(?:if|for|while|procedure))?|fi|od|pass|break|continue)\s*[:;{]?$
     | (?:from\s[\w.]+\s)?import\s[\w.*]+(?:\s+as\s\w+|,\s*\w+)*;?$
-    | return\b(?:\s+[\w.\[\]()+*/%<>=!&|"'-]+){0,5};?$
-    | (?:public|private|protected|static|final|void|int|double|float|String|boolean|bool|char|var|let|const|auto)\s
+    | return(?:\(.*|(?:\s+[\w.\[\]()+*/%<>=!&|"'-]+){0,5};?)$
+    | (?:public|private|protected|static|final|default|void|int|double|float|String|boolean|bool|char|var|let|const)\s
       [\w<>\[\]*&\s,?]+[(=;{:].*
-    | [\w.\[\]"']+ (?:,\s*\w+)* \s*(?:=|:=|\+=|-=|<-)\s* [\w.]*[a-z]\w*[.(\[{].*[)\]}](?:\s*(?:\#|//).*)?$  # x = f(y)
-    | [a-z]\w*(?:\.\w+)*\.[a-z]\w*\(.*                                    # a.b(c)
-    | \w+_\w+\s*(?:\(|=[^=]|:=|\[).*                                      # snake_case = 1
+    | [\w.\[\]"']{3,}(?:,\s*\w+)*\s*(?:=|:=|\+=|-=|<-)\s*[\w.]*[a-z]\w\w*[.(\[{].*[)\]}](?:\s*(?:\#|//).*)?$  # x = f(y)
+    | [a-z]\w*(?:\.\w+)*\.[a-z]\w*(?:\(.*|\s\(.*[();{]$)                   # a.b(c)
+    | (?:\([\w\s,<>]*\)|\w+)\s*[-=]>.*[({].*                              # x -> f(x)
+    | \w+_\w+\s*(?:\(|=(?!=)|:=|<-|\[).*                                 # snake_case = 1
     | (?:print|printf|println|assert|raise|throw|yield|new|await)\b\s*[("'\w].*[)"';]$
     )""",
     re.VERBOSE,
 )
+LONGEST_LINE = 300  # of code, in characters: the pattern would take long on what is longer
 CODE_LINES = 0.5  # of a text's lines: a fragment of that many is code
-BULLET = re.compile(r"[•▶–]\s")
+LISTING = 3  # lines; pseudocode of so many may have printed signs in it
+BULLET = re.compile(r"(?:[•▶–]|\d{1,2}\.)\s")
 
 
 def tell_kind(lines: Sequence[Line], text: str) -> BlockKind:
@@ -58,35 +69,55 @@ def tell_kind(lines: Sequence[Line], text: str) -> BlockKind:
     A sentence that names `foo()` or has a formula in it is text. Numbers and letters without words are a formula, as
     the labels in drawings are: nothing can be learned from them.
     """
+    mono = any(line.mono for line in lines)
+    if not mono and len(text) >= PLAIN_ENOUGH and PLAIN.fullmatch(text) and not COMMAND.match(text):
+        return "text"  # as most are
     words = [word for word in RUNNING_WORD.findall(text) if word.lower() not in FUNCTIONS]
     prose = sum(map(len, words)) / max(1, len(text) - text.count(" ") - text.count("\n"))
-    if all(line.mono for line in lines):
+    if mono and sum([len(line.text) if line.mono else -len(line.text) for line in lines]) > 0:
         return _tell_mono(text, prose, len(words))
-    if prose >= SOME_WORDS or ADDRESS.search(text):
+    if (prose >= MOST_WORDS and not (BRACES.search(text) or COMMAND.match(text))) or ADDRESS.search(text):
         return "text"
-    if _is_code(text):
+    if _is_code(text) and (prose < MOST_WORDS or len(words) <= LONGEST_COMMAND or "\n" in text):
         return "code"
-    return "formula" if _is_formula(lines, text, prose) else "text"
+    return "formula" if _is_formula(lines, text, prose, len(words)) else "text"
 
 
 def _tell_mono(text: str, prose: float, words: int) -> BlockKind:
-    """Tell code from what else is set in a typewriter's font: running text, addresses and numbers."""
-    if (prose >= MOSTLY_WORDS and words >= SENTENCE) or (ADDRESS.search(text) and " " not in text):
+    """Tell code from what else is set in a typewriter's font: sentences, addresses and numbers."""
+    sentences = prose >= MOST_WORDS and words >= SENTENCE and not any(map(_is_code_line, text.split("\n")))
+    if sentences or (ADDRESS.search(text) and not _may_be_code(text)):
         return "text"
-    return "code" if BRACE_OR_CALL.search(text) or any(char.isalpha() for char in text) else "formula"
+    return "code" if any(char.isalpha() or char in "{};" for char in text) else "formula"
 
 
 def _is_code(text: str) -> bool:
     """Tell code by its shape: braces and semicolons, keywords, assignments and prompts at their places in lines."""
-    if BULLET.match(text) or not BRACE_OR_CALL.search(text):
+    if not _may_be_code(text) or BULLET.match(text) or not any(char.isalpha() for char in text):
         return False
     lines = text.split("\n")
-    return sum(bool(CODE_LINE.match(line)) for line in lines) >= CODE_LINES * len(lines)
+    if len(lines) < LISTING and PRINTED_SIGN.search(text):
+        return False
+    return sum(map(_is_code_line, lines)) >= CODE_LINES * len(lines)
 
 
-def _is_formula(lines: Sequence[Line], text: str, prose: float) -> bool:
-    signs = bool(SIGNS.search(text))
-    if prose:
-        maths = sum(line.maths * len(line.text) for line in lines) / sum(len(line.text) for line in lines)
-        return signs and prose < (SOME_WORDS if maths >= FORMULA_FONT else FEW_WORDS)
-    return signs or not (SHORT_WORD.search(text) or NAME.search(text) or MARKER.fullmatch(text))
+def _may_be_code(text: str) -> bool:
+    return bool(SIGNS_OF_CODE.search(text) or COMMAND.match(text))
+
+
+def _is_code_line(line: str) -> bool:
+    return len(line) <= LONGEST_LINE and bool(CODE_LINE.match(line))
+
+
+def _is_formula(lines: Sequence[Line], text: str, prose: float, words: int) -> bool:
+    """Tell a formula by its signs and by how few words stand between them; without any word it needs no sign."""
+    signs = "|" in text[1:] or bool(SIGN.search(text))
+    maths = sum(line.maths * len(line.text) for line in lines) / sum(len(line.text) for line in lines)
+    if not words:
+        if maths >= FORMULA_FONT:
+            return True
+        named = NAME.search(text) and not PRINTED_SIGN.search(text)
+        return not named and (signs or not (SHORT_WORD.search(text) or MARKER.fullmatch(text)))
+    if not signs or prose >= MOST_WORDS:
+        return False
+    return maths >= FORMULA_FONT or (prose < FEW_WORDS and (words <= FEW or prose < FEW_WORDS / 3))

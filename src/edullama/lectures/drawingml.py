@@ -27,7 +27,7 @@ SYMBOL_PLACE = 0xF000  # where Unicode's private area has the characters of symb
 BULLETS = {"buNone": "", "buChar": "• ", "buBlip": "• ", "buAutoNum": "{}. "}
 SIGNS = {"den": "/", "sup": "^", "sub": "_", "lim": "_", "rad": "√"}  # before parts of a formula written on one line
 GROUPED = "num", "deg", *SIGNS
-SPACED = "eqArr", "func", "m", "mr", "nary"  # formulas whose parts stand apart
+SPACED = "eqArr", "func", "m", "mr"  # formulas whose parts stand apart
 Styles = Sequence[Any]  # elements that tell the look of a paragraph, nearest first
 
 
@@ -74,6 +74,8 @@ def _spell_formula(node: Any, name: str, text: str, add: Callable[[str], str]) -
         return text + add(_sign(node, "chr", "\u0302"))
     if name == "nary":
         return add(_sign(node, "chr", "∫")) + text
+    if name == "e" and node.getparent().tag == tag("m:nary"):
+        return " " + text
     if name in GROUPED and len(text) > 1:
         text = add("(") + text + add(")")
     return add(SIGNS[name]) + text if text and name in SIGNS else text

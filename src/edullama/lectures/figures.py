@@ -12,7 +12,8 @@ SHAPE_GAP = 6.0
 BACKGROUND = 0.8  # of the page: what covers more lies behind everything
 PANEL = 0.15  # a filled box that covers more of the page is a panel that text stands on
 FEWEST_SHAPES = 5  # frames, rules and bullets are fewer
-SMALLEST = 24.0  # points, in either direction
+SMALLEST = 24.0  # points, in one direction
+FEWEST_RULES = 10  # that cross a page: ruled paper
 MOST_TEXT = 0.5  # of a drawing's area: a frame around text, or a table
 RULE = 2.0  # points: what is thinner and long is a rule
 LONG_RULE = 0.25  # of the page's width
@@ -41,16 +42,19 @@ def merge_tiles(pictures: Sequence[Picture], page: Box) -> tuple[Picture, ...]:
 
 def find_drawings(shapes: Iterable[Shape], texts: Sequence[Box], page: Box) -> tuple[Picture, ...]:
     """Return the drawings among a page's lines and shapes: neither panels and rules nor frames around text."""
-    drawn = [shape for shape in shapes if _may_be_drawn(shape, page)]
+    drawn = [shape for shape in shapes if not _lies_behind(shape, page)]
+    ruled = [shape for shape in drawn if _is_rule(shape, page)]
+    paper = [_drawing(union(s.box for s in ruled), ruled, page)] if len(ruled) >= FEWEST_RULES else []
+    drawn = [shape for shape in drawn if not _is_rule(shape, page)]
     if len(drawn) < FEWEST_SHAPES:
-        return ()
+        return tuple(paper)
     sampled = drawn[:: 1 + len(drawn) // MANY_SHAPES]
     boxes = cluster([shape.box for shape in sampled], SHAPE_GAP)
     members: list[list[Shape]] = [[] for _ in boxes]
     for shape in sampled:
         members[next(index for index, box in enumerate(boxes) if _inside(shape.box, box))].append(shape)
     pairs = zip(boxes, members, strict=True)
-    return tuple(_drawing(box, own, page) for box, own in pairs if _is_drawing(box, own, texts, page))
+    return (*paper, *(_drawing(box, own, page) for box, own in pairs if _is_drawing(box, own, texts, page)))
 
 
 def cluster(boxes: Sequence[Box], gap: float) -> list[Box]:
@@ -94,16 +98,18 @@ def _join(group: Sequence[Picture], box: Box, page: Box) -> Picture:
     )
 
 
-def _may_be_drawn(shape: Shape, page: Box) -> bool:
-    width, height = shape.box[2] - shape.box[0], shape.box[3] - shape.box[1]
+def _lies_behind(shape: Shape, page: Box) -> bool:
     covered = share(shape.box, page)
-    if covered >= BACKGROUND or (shape.plain and (shape.white or covered >= PANEL)):
-        return False
-    return not (min(width, height) <= RULE and max(width, height) >= LONG_RULE * (page[2] - page[0]))
+    return covered >= BACKGROUND or (shape.plain and (shape.white or covered >= PANEL))
+
+
+def _is_rule(shape: Shape, page: Box) -> bool:
+    width, height = shape.box[2] - shape.box[0], shape.box[3] - shape.box[1]
+    return min(width, height) <= RULE and max(width, height) >= LONG_RULE * (page[2] - page[0])
 
 
 def _is_drawing(box: Box, own: Sequence[Shape], texts: Sequence[Box], page: Box) -> bool:
-    if len(own) < FEWEST_SHAPES or min(box[2] - box[0], box[3] - box[1]) < SMALLEST or share(box, page) >= BACKGROUND:
+    if len(own) < FEWEST_SHAPES or max(box[2] - box[0], box[3] - box[1]) < SMALLEST or share(box, page) >= BACKGROUND:
         return False
     return sum(overlap(text, box) for text in texts) <= MOST_TEXT * area(box)
 

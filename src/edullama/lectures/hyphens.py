@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from edullama.lectures.pages import HYPHEN
 
 WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-BROKEN_WORD = re.compile(rf"\S*{HYPHEN}\S*")
 LAST_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*$")
 FIRST_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 SUSPENDING = {
@@ -24,6 +23,7 @@ COMPOUNDING = {
     "two", "well", "zero",
 }  # fmt: skip  # first halves
 SHORTEST = 3  # letters of a second half; a shorter one may be anything
+LONGEST = 60  # letters of a word, at most
 LONG = 4  # letters: "for-ward" and "con-straint" begin with shorter words
 GERMAN, ENGLISH = ("und", "der", "die", "ist"), ("and", "the", "of", "is")
 
@@ -37,7 +37,7 @@ def after_line(last: str, first: str) -> str:
         return ""  # "Ein-/und Ausgabe"
     if last[-1] in "/-_=" and last.split()[-1].startswith("http"):
         return ""
-    hyphenated = last[-1] == "-" and len(last) > 2 and last[-2].isalpha() and first[0].isalpha()
+    hyphenated = last[-1] == "-" and last[-2:-1].isalpha() and first[0].isalpha()
     return HYPHEN[1:] if hyphenated and not _is_suspended(first) else " "
 
 
@@ -45,7 +45,8 @@ def collect_words(texts: Iterable[str]) -> Counter[str]:
     """Count words in lower case, and the parts of those with a hyphen; what a line end breaks is left out."""
     words: Counter[str] = Counter()
     for text in texts:
-        found = WORD.findall((BROKEN_WORD.sub(" ", text) if HYPHEN in text else text).casefold())
+        whole = " ".join([word for word in text.split() if HYPHEN not in word]) if HYPHEN in text else text
+        found = WORD.findall(whole.casefold())
         words.update(found)
         words.update(part for word in found if "-" in word for part in word.split("-"))
     return words
@@ -73,7 +74,7 @@ def _is_suspended(text: str) -> bool:
 
 def _belongs_not(before: str, after: str, words: Mapping[str, int]) -> bool:
     """Tell whether a hyphen between two texts only marks the end of a line."""
-    last, first = LAST_WORD.search(before), FIRST_WORD.match(after)
+    last, first = LAST_WORD.search(before[-LONGEST:]), FIRST_WORD.match(after)
     if not last or not first or _is_suspended(after):
         return False
     one, two = last[0], first[0]

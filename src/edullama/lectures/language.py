@@ -4,13 +4,27 @@ import re
 from functools import cache
 from typing import Any
 
-LANGUAGES = ("en", "de")
+COMMON = frozenset(("en", "de"))  # told apart on single slides, besides the language that the lecture mostly has
 FEW_LETTERS = 20  # fewer tell nothing
+USUAL = 10.0  # nats in favour of the lecture's language: headings are full of technical terms from another one
 WORD = re.compile(r"(?<!\S)[„“\"(]?([^\W\d_]+(?:-[^\W\d_]+)*)[.,:;!?)“”\"]*(?!\S)")
 
 
-def tell_language(text: str) -> str:
-    """Return "en" or "de", or "" where there are too few words to tell; code and formulas do not count."""
+def tell_language(text: str, usual: str = "") -> str:
+    """Return "en", "de" or the lecture's usual language, whichever is likeliest; code and formulas do not count.
+
+    Returns "" where there are too few words to tell.
+    """
+    words = " ".join(WORD.findall(text))
+    if len(words) < FEW_LETTERS:
+        return ""
+    candidates = COMMON | {usual}
+    scores = {name: float(score) for name, score in _identifier().rank(words) if name in candidates}
+    return max(scores, key=lambda name: scores[name] + USUAL * (name == usual))
+
+
+def tell_usual_language(text: str) -> str:
+    """Return the language of a whole lecture, ISO 639-1 of any that is known, or "" where there is no text to tell."""
     words = " ".join(WORD.findall(text))
     return str(_identifier().classify(words)[0]) if len(words) >= FEW_LETTERS else ""
 
@@ -19,6 +33,4 @@ def tell_language(text: str) -> str:
 def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages(list(LANGUAGES))
-    return identifier
+    return LanguageIdentifier.from_model_file(MODEL_FILE)

@@ -11,7 +11,7 @@ from edullama.lectures.pages import Fragment, Line, Loss, count_characters, unio
 from edullama.lectures.reading_order import Part, in_reading_order, make_part
 from edullama.lectures.rows import COLUMN_GAP, in_rows, join_blocks, same_row
 from edullama.lectures.tables import take_tables
-from edullama.lectures.wrapping import BULLET, find_leading, is_mono, join_lines
+from edullama.lectures.wrapping import BULLET, find_leading, is_mono, join_code, join_lines
 from edullama.records import Box
 
 LONE_BULLET = re.compile(r"^[•▶►▸‣◦▪■□○●➢➔✓✔–—·-]$")
@@ -19,7 +19,7 @@ WORD = re.compile(r"[^\W\d_]{3}")  # formulas have hardly any run of three lette
 TITLE_SIZE = 0.7  # of the largest letters: some titles are set a little smaller than the text below
 FULL_LINE = 0.75  # of the width that the page's text takes
 SHADOW = 3.0  # points
-FORMULA_GAP = 1.0  # letter heights: pieces of one formula, such as a sum and its limits, stand no further apart
+PIECE_GAP = 1.0  # letter heights: pieces of one formula, such as a sum and its limits, stand no further apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,20 @@ def arrange(blocks: Iterable[Sequence[Line]], shapes: Sequence[Shape] = (), slac
 
     Lines of one paragraph are evenly spaced up to `slack` letter heights.
     """
-    tables, rest = take_tables(blocks, shapes)
+    filled = [block for block in blocks if block]
+    if not filled:
+        return Arranged((), (), 0)
+    tables, rest = take_tables(filled, shapes)
     parts, doubles = _part_doubles([part for block in join_blocks(rest) for part in _split_block(block)])
     ordered = _join_wrapped(_join_bullets(_join_code(in_reading_order([*parts, *tables]))))
     widest = {size: gap + slack * size for size, gap in find_leading([part.lines for part in ordered]).items()}
-    fragments = _join_formulas([_fragment(part, widest) for part in ordered])
+    fragments = _join_pieces([_fragment(part, widest) for part in ordered])
     return Arranged(tuple(fragments), tuple([_loss(part) for part in doubles]), sum(map(_count_added, tables)))
 
 
 def find_title(fragments: Sequence[Fragment], height: float) -> Fragment | None:
     """Return the first of the large texts near the top, else in the upper half, else the first with words in it."""
-    worded = [fragment for fragment in fragments if WORD.search(fragment.text)]
+    worded = [fragment for fragment in fragments if fragment.kind == "text" and WORD.search(fragment.text)]
     for share in (0.2, 0.5):
         high = [fragment for fragment in worded if fragment.box[1] < share * height]
         if high:
@@ -62,7 +65,10 @@ def _fragment(part: Part, widest: Mapping[int, float]) -> Fragment:
     if part.table:
         return Fragment(part.table, part.box, size, "table")
     text = join_lines(part.lines, widest)
-    return Fragment(text, part.box, size, tell_kind(part.lines, text))
+    kind = tell_kind(part.lines, text)
+    if kind == "code" and len(part.lines) > 1:
+        text = join_code(part.lines)
+    return Fragment(text, part.box, size, kind)
 
 
 def _loss(part: Part) -> Loss:
@@ -176,21 +182,21 @@ def _goes_on_below(above: Part, below: Part) -> bool:
     return near and alike and indented and not BULLET.match(line.text.strip())
 
 
-def _join_formulas(fragments: Iterable[Fragment]) -> list[Fragment]:
-    """Join neighbouring pieces of one formula: PDFs part it wherever a sign stands higher or lower."""
+def _join_pieces(fragments: Iterable[Fragment]) -> list[Fragment]:
+    """Join neighbouring pieces of one formula or of code: PDFs part formulas wherever a sign stands higher or lower."""
     joined: list[Fragment] = []
     for fragment in fragments:
-        last = joined[-1] if joined and fragment.kind == "formula" else None
-        if last and last.kind == "formula" and _are_near(last, fragment):
+        last = joined[-1] if joined and fragment.kind in ("formula", "code") else None
+        if last and last.kind == fragment.kind and _are_near(last, fragment):
             box, size = union((last.box, fragment.box)), max(last.size, fragment.size)
-            joined[-1] = Fragment(f"{last.text}\n{fragment.text}", box, size, "formula")
+            joined[-1] = Fragment(f"{last.text}\n{fragment.text}", box, size, fragment.kind)
         else:
             joined.append(fragment)
     return joined
 
 
 def _are_near(one: Fragment, other: Fragment) -> bool:
-    reach = FORMULA_GAP * max(one.size, other.size)
+    reach = PIECE_GAP * max(one.size, other.size)
     across = max(one.box[0], other.box[0]) - min(one.box[2], other.box[2])
     along = max(one.box[1], other.box[1]) - min(one.box[3], other.box[3])
     return across < reach and along < reach

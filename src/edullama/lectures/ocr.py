@@ -132,7 +132,7 @@ def _package(language: str) -> str:
 def _run_tesseract(image: bytes, languages: str, dpi: int, mode: str) -> str:
     # One page uses one core: with OpenMP, pages read side by side get in each other's way and take many times as long.
     environment = os.environ | {"OMP_THREAD_LIMIT": "1"}
-    options = ["-l", _english_last(languages), "--dpi", str(dpi), "--psm", mode, "-c", "tessedit_do_invert=0", "tsv"]
+    options = ["-l", _english_last(languages), "--dpi", str(dpi), "--psm", mode, "tsv"]
     command = ["tesseract", "stdin", "stdout", *options]
     done = subprocess.run(command, input=image, capture_output=True, env=environment, timeout=TIMEOUT, check=True)
     return done.stdout.decode("utf-8", errors="replace")

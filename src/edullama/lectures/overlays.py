@@ -1,32 +1,32 @@
 """Slides that are built up over several pages: which pages show one slide, and what they say in all."""
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal
 
 from edullama.errors import InputError
 from edullama.lectures.layout import find_title
 from edullama.lectures.pages import HYPHEN, Fragment, Loss, Page
-from edullama.lectures.review import Use, read_rows, read_use
+from edullama.lectures.review import Use, read_rows, read_use, write_rows
 from edullama.lectures.slide_kinds import is_outline_title
 from edullama.records import Box
 
 Reason = Literal["label", "superset", "union"]
 WORDS = re.compile(r"[^\W\d_]{2,}")  # numbers and formulas change from step to step
-FEW_WORDS = 6  # fewer do not tell a slide: all signs must stay then, and at their places
+FEW_WORDS = 8  # fewer do not tell a slide: all signs must stay then, and at their places
 MOST_PAGES = 0.5  # a label that more pages bear says nothing
 LABELLED = 0.3  # of the words must stay where labels say that it is one slide
-STAYS = 0.8  # of a step's words: the others were replaced
+STAYS = 0.72  # of a step's words: the others were replaced
 FROM_BEFORE = 0.85  # of a step's words, when things vanish; LEAST of those before must stay even so
-LEAST = 0.4
+LEAST = 0.5
 BOTH = 0.7  # of the words of either step
-FROM_FIRST = 0.95  # of the first step's words: what came in between went again
+HALF_REPLACED = 0.4  # of either, where one part alone was replaced and FEW_LINES or more have stayed
+FEW_LINES = 3
+FROM_FIRST = 0.95  # of the first step's words: what came in between has gone
 SAME_PLACE = 0.015  # of the page
 
 
@@ -35,7 +35,6 @@ class _Step:
     """What a page says, for comparing it with its neighbours."""
 
     page: Page
-    label: str  # "" where labels tell nothing
     title: str
     title_box: Box
     rest: tuple[Fragment, ...]  # all but the title
@@ -49,12 +48,14 @@ def group_steps(pages: Sequence[Page]) -> list[list[int]]:
 
 def _find_slides(pages: Sequence[Page]) -> list[tuple[list[int], set[Reason]]]:
     """Group pages by slide, and say why those of a group belong together."""
+    often = max(Counter(page.label for page in pages).values(), default=0)
+    trusted = often <= max(3, MOST_PAGES * len(pages))  # three pages may well be one slide
     slides: list[tuple[list[int], set[Reason]]] = []
-    lying = _labels_lie(pages)
-    first = last = None
+    first: _Step | None = None
+    last: _Step | None = None
     for index, page in enumerate(pages):
-        step = _read_step(page, "" if lying else page.label)
-        reason = _why_same(first, last, step) if first and last else None
+        step = _read_step(page)
+        reason = _why_same(first, last, step, trusted) if first and last else None
         if reason:
             slides[-1][0].append(index)
             slides[-1][1].add(reason)
@@ -65,38 +66,33 @@ def _find_slides(pages: Sequence[Page]) -> list[tuple[list[int], set[Reason]]]:
     return slides
 
 
-def _labels_lie(pages: Sequence[Page]) -> bool:
-    """Tell whether most pages bear one label; of two or three pages they may well do."""
-    return max(Counter(page.label for page in pages).values(), default=0) > max(3, MOST_PAGES * len(pages))
-
-
-def _read_step(page: Page, label: str) -> _Step:
+def _read_step(page: Page) -> _Step:
     title = find_title(page.fragments, page.height)
     rest = tuple(fragment for fragment in page.fragments if fragment is not title)
     words = Counter(WORDS.findall(" ".join([fragment.text for fragment in rest]).replace(HYPHEN, "").casefold()))
     text, box = (" ".join(title.text.split()), title.box) if title else ("", (0.0, 0.0, 0.0, 0.0))
-    return _Step(page, label, text, box, rest, words)
+    return _Step(page, text, box, rest, words)
 
 
-def _why_same(first: _Step, last: _Step, step: _Step) -> Reason | None:
+def _why_same(first: _Step, last: _Step, step: _Step, trusted: bool) -> Reason | None:
     """Say why a page is a further step of the slide whose first and last steps are given, or None if it is not."""
-    if last.label and last.label == step.label and _may_be_same(last, step):
+    if trusted and last.page.label and last.page.label == step.page.label and _may_be_same(last, step):
         return "label"
     if not step.title or last.title != step.title:
         return None
     if is_outline_title(step.title) and last.words == step.words:  # another section's, with another line marked
         return None
-    if _builds_on(last, step) or _comes_back(first, step):
+    returns = first.words.total() >= FEW_WORDS and _share(first.words, step.words) >= FROM_FIRST
+    if returns or _builds_on(last, step):
         return "superset" if last.words <= step.words else "union"
     return None
 
 
 def _may_be_same(last: _Step, step: _Step) -> bool:
     """Tell whether a label may be right: frames that are not counted bear that of the frame before."""
+    few = min(last.words.total(), step.words.total()) < FEW_WORDS
     stays = max(_share(last.words, step.words), _share(step.words, last.words))
-    if last.title == step.title:
-        return stays >= LABELLED or min(last.words.total(), step.words.total()) < FEW_WORDS
-    return stays >= STAYS and min(last.words.total(), step.words.total()) >= FEW_WORDS
+    return few or stays >= LABELLED if last.title == step.title else not few and stays >= STAYS
 
 
 def _builds_on(last: _Step, step: _Step) -> bool:
@@ -104,66 +100,64 @@ def _builds_on(last: _Step, step: _Step) -> bool:
     if last.words.total() < FEW_WORDS:
         return _keeps_all(last, step)
     stays, from_before = _share(last.words, step.words), _share(step.words, last.words)
-    if step.words.total() < FEW_WORDS:
-        return False
-    return stays >= STAYS or (from_before >= FROM_BEFORE and stays >= LEAST) or min(stays, from_before) >= BOTH
+    if stays >= STAYS or (from_before >= FROM_BEFORE and stays >= LEAST) or min(stays, from_before) >= BOTH:
+        return True
+    return min(stays, from_before) >= HALF_REPLACED and _replaces_one_part(last, step)
 
 
-def _comes_back(first: _Step, step: _Step) -> bool:
-    return first.words.total() >= FEW_WORDS and _share(first.words, step.words) >= FROM_FIRST
+def _replaces_one_part(last: _Step, step: _Step) -> bool:
+    """Tell whether one run of lines stands in the place of another, between lines that have stayed."""
+    before, now = (
+        [_plain(line) for part in one.rest for line in part.text.split("\n") if WORDS.search(line)]
+        for one in (last, step)
+    )
+    for lines, text in ((before, "\n".join(now)), (now, "\n".join(before))):
+        stayed = [line in text for line in lines]
+        if sum(stayed) < FEW_LINES or sum(not key for key, _ in groupby(stayed)) > 1:
+            return False
+    return True
 
 
 def _share(some: Counter[str], others: Counter[str]) -> float:
     """Return the share of some words that others have as well; of no words at all, all."""
-    if not some:
-        return 1.0
-    return sum(min(count, others[word]) for word, count in some.items() if word in others) / some.total()
+    stay = sum(min(count, others[word]) for word, count in some.items() if word in others)
+    return stay / some.total() if some else 1.0
 
 
 def _keeps_all(last: _Step, step: _Step) -> bool:
-    """Tell whether all that stands on a page with few words stands on the next as well, and some at its old place."""
+    """Tell whether all that stands on a page with few words stands on the next at its old place, longer maybe."""
     if not last.rest:
         return _adds_to_title(last, step)
-    signs, others = (Counter(_plain(" ".join([part.text for part in one.rest])).split()) for one in (last, step))
-    return signs <= others and any(_stays(part, other, step.page) for part in last.rest for other in step.rest)
+    texts = [(_plain(part.text), part.box) for part in step.rest]
+    parts = [(_plain(part.text), part.box) for part in last.rest]
+    return all(
+        any(now.startswith(was) and _at_one_place(box, other, step.page) for now, other in texts) for was, box in parts
+    )
 
 
 def _adds_to_title(last: _Step, step: _Step) -> bool:
-    """Tell whether a page adds to one with nothing but a title and pictures; labels, where there are any, would tell."""
+    """Tell whether a page adds to one with a title and pictures alone; where there are labels, they would tell."""
     before, now = ({picture.image for picture in one.page.pictures} for one in (last, step))
-    adds = bool(before or step.rest) and before <= now
-    return adds and not step.label and _at_one_place(last.title_box, step.title_box, step.page)
-
-
-def _stays(part: Fragment, other: Fragment, page: Page) -> bool:
-    return _at_one_place(part.box, other.box, page) and part.text.split()[:1] == other.text.split()[:1]
+    adds = (before or step.rest) and before <= now and not step.page.label
+    return bool(adds) and _at_one_place(last.title_box, step.title_box, step.page)
 
 
 def _at_one_place(one: Box, other: Box, page: Page) -> bool:
     """Tell whether two boxes begin at the same place."""
-    near = abs(one[0] - other[0]) <= SAME_PLACE * page.width
-    return near and abs(one[1] - other[1]) <= SAME_PLACE * page.height
+    return all(abs(one[i] - other[i]) <= SAME_PLACE * side for i, side in enumerate((page.width, page.height)))
 
 
 Place = tuple[int, ...]  # sorts what is kept: further numbers put what vanished behind what stood before it
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Lines of a page that are kept, or that are said again later."""
-
-    fragment: Fragment
-    again: int  # the page that says them again; 0: none
-    place: Place  # of what is kept of them
+Said = tuple[int, Place]  # the page on which a text stands again, and the place of what is kept of it
 
 
 @dataclass(frozen=True, slots=True)
 class _Later:
-    """What the pages after one say."""
+    """What the pages after one say, in plain text."""
 
-    lines: dict[str, tuple[int, Place]]  # page number and place, by plain line
-    number: int  # of the next page; so too below
-    texts: list[tuple[str, Place]]
+    lines: dict[str, Said]  # and whole fragments
+    texts: list[tuple[str, Said]]  # of the next page alone; so too below
+    text: str
     signs: set[str]
 
 
@@ -175,54 +169,44 @@ def merge_steps(pages: Sequence[Page]) -> tuple[list[tuple[int, Fragment]], list
     """
     kept: list[tuple[Place, int, Fragment]] = []
     lost: list[tuple[int, Loss]] = []
-    later = _Later({}, 0, [], set())
+    later = _Later({}, [], "", set())
     for page in reversed(pages):
-        pieces = _part_page(page, later)
-        kept += [(piece.place, page.number, piece.fragment) for piece in pieces if not piece.again]
-        lost += [(page.number, _say_again(piece)) for piece in pieces if piece.again]
-        later = _put_before(later, page.number, pieces)
-    kept.sort(key=lambda one: one[0])
-    return [(number, fragment) for _, number, fragment in kept], sorted(lost, key=lambda one: one[0])
-
-
-def _say_again(piece: _Piece) -> Loss:
-    return Loss(piece.fragment.text, f"said again on page {piece.again}", piece.fragment.box)
-
-
-def _part_page(page: Page, later: _Later) -> list[_Piece]:
-    """Part what later pages say again from what they do not."""
-    pieces: list[_Piece] = []
-    behind: Place = ()  # what stands before, where it is kept
-    for fragment in (*page.fragments, *page.invisible):
-        for part, said in _part_lines(fragment, later):
-            if said is None:
-                pieces.append(_Piece(part, 0, (*behind, page.number, len(pieces))))
-            else:
+        spoken: list[tuple[str, Place]] = []
+        behind: Place = ()
+        for part, said in [pair for fragment in (*page.fragments, *page.invisible) for pair in _part(fragment, later)]:
+            if said:
                 behind = said[1] or behind
-                pieces.append(_Piece(part, said[0], behind))
-    return pieces
+                lost.append((page.number, Loss(part.text, f"said again on page {said[0]}", part.box)))
+            else:
+                kept.append(((*behind, page.number, len(spoken)), page.number, part))
+            spoken.append((part.text, behind if said else kept[-1][0]))
+        later = _put_before(later, page.number, spoken) if page is not pages[0] else later
+    kept.sort(key=lambda one: one[0])
+    return [(number, part) for _, number, part in kept], sorted(lost, key=lambda one: one[0])
 
 
-def _part_lines(fragment: Fragment, later: _Later) -> list[tuple[Fragment, tuple[int, Place] | None]]:
-    """Cut a fragment into runs of lines, each with the page and place where it is said again."""
+def _part(fragment: Fragment, later: _Later) -> list[tuple[Fragment, Said | None]]:
+    """Cut a fragment into runs of lines that one later page says again, or none."""
+    whole = later.lines.get(_plain(fragment.text))
+    if whole or not later.texts:
+        return [(fragment, whole)]
     lines = fragment.text.split("\n")
-    said: list[tuple[int, Place] | None] = []
+    said: list[Said | None] = []
     for line in lines:
-        goes_with_last = said and said[-1] is None and not WORDS.search(line)  # a bracket, a row of a formula
-        said.append(None if goes_with_last else _find(_plain(line), later))
-    runs = [list(run) for _, run in groupby(range(len(lines)), key=said.__getitem__)]
-    if len(runs) == 1:
-        return [(fragment, said[0])]
-    return [(_cut(fragment, lines, run[0], run[-1] + 1), said[run[0]]) for run in runs]
+        goes_with_last = said and (not line.strip() or (said[-1] is None and not WORDS.search(line)))  # a bracket, say
+        said.append(said[-1] if goes_with_last else _find(_plain(line), later))
+    pages = [place[0] if place else 0 for place in said]
+    runs = [list(run) for _, run in groupby(range(len(lines)), key=pages.__getitem__)]
+    return [(_cut(fragment, lines, run[0], run[-1] + 1), said[run[-1]]) for run in runs]
 
 
-def _find(line: str, later: _Later) -> tuple[int, Place] | None:
+def _find(line: str, later: _Later) -> Said | None:
     """Return page and place where a line stands again, within another maybe, or all its signs if it has no words."""
     if line in later.lines:
         return later.lines[line]
     if WORDS.search(line):
-        return next(((later.number, place) for text, place in later.texts if _holds(text, line)), None)
-    return (later.number, ()) if later.signs.issuperset(line.split()) and later.number else None
+        return next((said for text, said in later.texts if _holds(text, line)), None) if line in later.text else None
+    return (later.texts[0][1][0], ()) if later.signs.issuperset(line.split()) else None
 
 
 def _holds(text: str, line: str) -> bool:
@@ -237,17 +221,17 @@ def _plain(text: str) -> str:
 
 def _cut(fragment: Fragment, lines: Sequence[str], start: int, end: int) -> Fragment:
     left, top, right, bottom = fragment.box
-    height = (bottom - top) / len(lines)
-    box = (left, top + start * height, right, top + end * height)
-    return replace(fragment, text="\n".join(lines[start:end]), box=box)
+    ends = [top + (bottom - top) * edge / len(lines) for edge in (start, end)]
+    return replace(fragment, text="\n".join(lines[start:end]), box=(left, ends[0], right, ends[1]))
 
 
-def _put_before(later: _Later, number: int, pieces: Sequence[_Piece]) -> _Later:
+def _put_before(later: _Later, number: int, spoken: Sequence[tuple[str, Place]]) -> _Later:
     """Add what a page says to what the pages after it say."""
-    for piece in pieces:
-        later.lines.update((_plain(line), (number, piece.place)) for line in piece.fragment.text.split("\n"))
-    texts = [(_plain(piece.fragment.text), piece.place) for piece in pieces]
-    return _Later(later.lines, number, texts, {sign for text, _ in texts for sign in text.split()})
+    texts = [(_plain(text), (number, place)) for text, place in spoken]
+    later.lines.update((_plain(line), (number, place)) for text, place in spoken for line in text.split("\n"))
+    later.lines.update(texts)
+    text = "\n".join([text for text, _ in texts])
+    return _Later(later.lines, texts, text, set(text.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +246,6 @@ class Steps:
     use: Use  # whether they are
 
 
-COLUMNS = [column.name for column in fields(Steps)]
 PAGES = re.compile(r"(\d+)\D+(\d+)")
 
 
@@ -274,44 +257,25 @@ def list_steps(pages: Sequence[Page], decisions: Mapping[str, Use]) -> list[Step
             name = f"{pages[group[0]].number} to {pages[group[-1]].number}"
             title = find_title(pages[group[-1]].fragments, pages[group[-1]].height)
             text = " ".join(title.text.replace(HYPHEN, "-").split()) if title else ""
-            rows[name] = Steps(pages[0].lecture, name, text, _sum_up(reasons), "yes", decisions.get(name, "yes"))
+            reason = max(reasons)  # the alphabet happens to put last what to look at most closely
+            rows[name] = Steps(pages[0].lecture, name, text, reason, "yes", decisions.get(name, "yes"))
     added = [Steps(pages[0].lecture, name, "", "", "", use) for name, use in decisions.items() if name not in rows]
-    return sorted((*rows.values(), *added), key=lambda row: _ends(row.pages))
-
-
-def _sum_up(reasons: set[Reason]) -> Reason:
-    order: tuple[Reason, ...] = ("union", "superset", "label")  # what to look at most closely comes first
-    return next(reason for reason in order if reason in reasons)
+    return sorted((*rows.values(), *added), key=lambda row: [int(end) for end in row.pages.split(" to ")])
 
 
 def join_steps(pages: Sequence[Page], rows: Iterable[Steps]) -> list[list[int]]:
     """Return indices into a lecture's pages, one group a slide, as the rows' `use` says."""
     joined: set[int] = set()  # numbers of pages that go on with the slide of the page before
     for row in sorted(rows, key=lambda row: (row.rule != "yes", row.use)):  # what a person says comes last, yes wins
-        first, last = _ends(row.pages)
-        further = range(first + 1, last + 1)
-        joined = joined.union(further) if row.use == "yes" else joined.difference(further)
-    groups: list[list[int]] = []
-    for index, page in enumerate(pages):
-        if groups and page.number in joined:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return groups
-
-
-def _ends(name: str) -> tuple[int, int]:
-    first, last = name.split(" to ")
-    return int(first), int(last)
+        first, last = map(int, row.pages.split(" to "))
+        (joined.update if row.use == "yes" else joined.difference_update)(range(first + 1, last + 1))
+    starts = [index for index, page in enumerate(pages) if index == 0 or page.number not in joined]
+    return [list(range(start, end)) for start, end in pairwise([*starts, len(pages)])]
 
 
 def write_steps(rows: Iterable[Steps]) -> str:
     """Return the list as CSV."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
-    return file.getvalue()
+    return write_rows(rows, [column.name for column in fields(Steps)])
 
 
 def read_step_decisions(path: Path) -> dict[str, dict[str, Use]]:
@@ -322,13 +286,11 @@ def read_step_decisions(path: Path) -> dict[str, dict[str, Use]]:
     decisions: dict[str, dict[str, Use]] = {}
     for number, row in read_rows(path, {"lecture", "pages", "rule", "use"}) if path.exists() else ():
         use = read_use(row["use"], path, number)
-        if use != row["rule"]:
-            decisions.setdefault(row["lecture"], {})[_read_pages(row["pages"], path, number)] = use
+        if use == row["rule"]:
+            continue
+        ends = PAGES.fullmatch((row["pages"] or "").strip())
+        if not ends or int(ends[1]) >= int(ends[2]):
+            what = f"pages is {row['pages']!r}. Write the first and the last page, such as 4 to 6."
+            raise InputError(f"{path}:{number}: {what}")
+        decisions.setdefault(row["lecture"], {})[f"{int(ends[1])} to {int(ends[2])}"] = use
     return decisions
-
-
-def _read_pages(value: str | None, path: Path, number: int) -> str:
-    match = PAGES.fullmatch((value or "").strip())
-    if not match or int(match[1]) >= int(match[2]):
-        raise InputError(f"{path}:{number}: pages is {value!r}. Write the first and the last page, such as 4 to 6.")
-    return f"{int(match[1])} to {int(match[2])}"

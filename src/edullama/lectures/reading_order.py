@@ -43,8 +43,8 @@ def in_reading_order(parts: Sequence[Part]) -> list[Part]:
     return [part for side in (above, left, right, below) for part in in_reading_order(side)]
 
 
-def _from_left(part: Part) -> tuple[float, float]:
-    return part.box[:2]
+def _from_left(part: Part) -> Box:
+    return part.box
 
 
 def _from_top(part: Part) -> tuple[float, float]:
@@ -74,6 +74,8 @@ def _find_columns(bands: Sequence[Sequence[Part]]) -> tuple[int, int, float | No
     """Return the longest run of bands that one white gutter parts into two columns, and the gutter; None: no run."""
     best: tuple[int, int, float | None] = (0, 0, None)
     edges = [_worded_edges(band) for band in bands] if len(bands) <= MANY_BANDS else []
+    if max([left for _, left in edges], default=0.0) <= min([right for right, _ in edges], default=0.0) + GUTTER:
+        return best
     for start in range(len(edges)):
         for end in _possible_ends(edges, start, start + best[1] - best[0]):
             gutter = _find_gutter(_flat(bands[start:end]))
@@ -108,22 +110,24 @@ def _possible_ends(edges: Sequence[tuple[float, float]], start: int, least: int)
 def _find_gutter(parts: Sequence[Part]) -> float | None:
     """Return the left edge of a white gutter between two columns of running text, or None."""
     ordered = sorted(parts, key=_from_left)
-    right = ordered[0].box[2]
+    lines, words = sum([len(part.lines) for part in ordered]), sum([part.words for part in ordered])
+    right, lines_left, words_left = inf, 0, 0
     for index, part in enumerate(ordered):
-        if part.box[0] > right + GUTTER and _are_columns(ordered[:index], ordered[index:]):
+        beyond = part.box[0] > right + GUTTER and _is_text(lines_left, words_left)
+        if beyond and _is_text(lines - lines_left, words - words_left) and _are_abreast(ordered, index):
             return right
-        right = max(right, part.box[2])
+        right = part.box[2] if index == 0 or part.box[2] > right else right
+        lines_left += len(part.lines)
+        words_left += part.words
     return None
 
 
-def _are_columns(left: Sequence[Part], right: Sequence[Part]) -> bool:
-    if not (_is_text(left) and _is_text(right)):
-        return False
+def _is_text(lines: int, words: int) -> bool:
+    return lines > 1 and words >= COLUMN_WORDS * lines
+
+
+def _are_abreast(ordered: Sequence[Part], index: int) -> bool:
+    left, right = ordered[:index], ordered[index:]
     top = max(min([part.box[1] for part in side]) for side in (left, right))
     bottom = min(max([part.box[3] for part in side]) for side in (left, right))
     return bottom - top > left[0].lines[0].size
-
-
-def _is_text(side: Sequence[Part]) -> bool:
-    lines = sum([len(part.lines) for part in side])
-    return lines > 1 and sum([part.words for part in side]) >= COLUMN_WORDS * lines

@@ -1,14 +1,23 @@
-"""Reading back the lists that a person edits in a spreadsheet."""
+"""Lists that a person edits in a spreadsheet."""
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from edullama.errors import InputError
 
 Use = Literal["yes", "no"]
+
+
+def write_rows(rows: Iterable[object], columns: Sequence[str]) -> str:
+    """Return records as CSV, one a row."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([getattr(row, column) for column in columns] for row in rows)
+    return file.getvalue()
 
 
 def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, str]]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from edullama.lectures.pages import Line, union
 
 COLUMN_GAP = 2.0  # in letter heights: a wider gap within a row parts columns
+NO_SPACE_AFTER, NO_SPACE_BEFORE = frozenset(" ([{“„‚"), frozenset(" .,;:!?)]}”")
 WORD_GAP = 0.7  # a wider one parts what does not follow each other in the PDF
 
 
@@ -53,11 +54,12 @@ def _goes_on(last: Line, line: Line, widest: float) -> bool:
 
 
 def _merge(last: Line, line: Line) -> Line:
-    space = " " if line.box[0] - last.box[2] > 0.1 * line.size and not last.text.endswith(" ") else ""
+    parted = abs(line.box[0] - last.box[2]) > 0.1 * line.size  # or one above the other, as in a fraction
+    space = " " if parted and last.text[-1] not in NO_SPACE_AFTER and line.text[0] not in NO_SPACE_BEFORE else ""
     own, added = len(last.text), len(line.text)
     maths = (last.maths * own + line.maths * added) / (own + added)
-    mono, bold = last.mono and line.mono, last.bold and line.bold
-    return Line(last.text + space + line.text, union((last.box, line.box)), max(last.size, line.size), mono, bold, maths)
+    size, mono, bold = max(last.size, line.size), last.mono and line.mono, last.bold and line.bold
+    return Line(last.text + space + line.text, union((last.box, line.box)), size, mono, bold, maths)
 
 
 def _from_top(line: Line) -> tuple[float, float]:

@@ -5,7 +5,7 @@ Outlines, thanks and references may be left out later, so a slide is one of them
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,7 +14,7 @@ from edullama.records import SlideKind
 
 def _title(words: str) -> re.Pattern[str]:
     """Match a title in small letters that consists of certain words and maybe a number, as in "Outline (2/3)"."""
-    return re.compile(rf"({words})[\s,:(\[/–-]*(\d+|[ivx]+|cont\S*|forts\S*)?([\s/]*(of|von|\d+))*[\s)\].:…]*")
+    return re.compile(rf"({words})[\s,:(\[/–-]*(\d+|[ivx]+|cont\S*|forts\S*)?([\s/]+(of|von|\d+))*[\s)\].:…]*")
 
 
 OUTLINE = _title(
@@ -54,6 +54,9 @@ PARTS = re.compile(r"\s+[–-]\s+|:\s+")  # of a title, as in "Sorting – Quick
 SHORT = 60  # words on a title page, at most
 LONG_OUTLINE = 90  # words
 SECTION_WORDS = 8
+NAMES = 12  # words below thanks
+FEW_WORDS = 3  # below "Questions?": more may be the questions
+MATHS = frozenset("=∈≤≥∑∫")
 CITED = 0.3  # citations a line
 
 
@@ -75,7 +78,6 @@ class _Deck:
     titles: Counter[str]  # and their parts, plain
     dividers: Counter[tuple[int, int]]  # looks of titles that stand alone
     size: float  # that titles mostly have
-    middle: float
 
 
 def tell_kinds(slides: Sequence[Shown]) -> list[SlideKind]:
@@ -89,7 +91,7 @@ def _look_over(slides: Sequence[Shown]) -> _Deck:
     titles = Counter(_plain(part) for slide in titled for part in {slide.title, *PARTS.split(slide.title)})
     dividers = Counter(_look(slide) for slide in titled if not slide.texts and not slide.pictures)
     size = median(slide.size for slide in titled) if titled else 0.0
-    return _Deck(titles, dividers, size, median(slide.middle for slide in titled) if titled else 0.0)
+    return _Deck(titles, dividers, size)
 
 
 def _look(slide: Shown) -> tuple[int, int]:
@@ -114,19 +116,22 @@ def _tell_kind(slide: Shown, is_first: bool, deck: _Deck) -> SlideKind:
 
 def _is_blank(slide: Shown) -> bool:
     """Tell whether nothing is shown, a page number aside."""
+    if slide.pictures:
+        return False
     text = "".join([slide.title, *slide.texts])
-    return not slide.pictures and len(text.split()) < 2 and not any(char.isalpha() for char in text)
+    return not any(char.isalpha() for char in text) and len(text.split()) < 2
 
 
 def _says_thanks(slide: Shown) -> bool:
     """Tell whether a slide thanks or asks for questions and, names and addresses aside, says nothing else."""
     title = " ".join(re.findall(r"[\w&]+", slide.title.casefold()[:100]))
-    rest = QUESTIONS.sub("", THANKS.sub("", title)).strip()
-    if rest or not title:
+    thanks = THANKS.sub("", title)
+    if not title or QUESTIONS.sub("", thanks).strip():
+        return False
+    if thanks == title and slide.pictures and "?" not in slide.title:  # the questions may be in the picture
         return False
     more = CONTACT.sub("", " ".join(slide.texts))
-    most = 12 if THANKS.search(title) else 3  # a list of questions is no thanks
-    return "?" not in more and len(more.split()) <= most
+    return "?" not in more and len(more.split()) <= (NAMES if thanks != title else FEW_WORDS)
 
 
 def _is_references(slide: Shown) -> bool:
@@ -155,12 +160,12 @@ def _is_outline(slide: Shown, deck: _Deck) -> bool:
     if len(lines) < 2 or not _is_list(lines):
         return False
     named = sum(line in deck.titles for line in lines)
-    return bool(sure) or named >= (0.5 if maybe else 0.8) * len(lines) and named >= (2 if maybe else 3)
+    return bool(sure) or (named >= (0.5 if maybe else 0.8) * len(lines) and named >= (2 if maybe else 3))
 
 
 def _is_list(lines: Sequence[str]) -> bool:
-    """Tell whether lines are short and no sentences."""
-    sentences = sum(line[-1] in ".?!;" for line in lines)
+    """Tell whether lines are short, and neither sentences nor formulas, in which "Inhalt" is a measure."""
+    sentences = sum(line[-1] in ".?!;" or not MATHS.isdisjoint(line) for line in lines)
     return sentences <= 0.2 * len(lines) and sum(len(line.split()) for line in lines) <= LONG_OUTLINE
 
 
@@ -169,7 +174,7 @@ def _opens(slide: Shown, deck: _Deck) -> bool:
     if not slide.title or deck.dividers[_look(slide)] > 1:
         return False
     words = sum(len(text.split()) for text in slide.texts)
-    return words <= SHORT and (slide.size > 1.1 * deck.size or slide.middle > deck.middle + 0.1)
+    return words <= SHORT and (slide.size > 1.1 * deck.size or slide.middle > 0.25)
 
 
 def _divides(slide: Shown, deck: _Deck) -> bool:

@@ -8,7 +8,7 @@ from itertools import chain
 from edullama.lectures.decision import FEW_LETTERS, Decision, used_pictures
 from edullama.lectures.furniture import find_furniture
 from edullama.lectures.hyphens import collect_words, resolve
-from edullama.lectures.language import tell_language
+from edullama.lectures.language import tell_language, tell_usual_language
 from edullama.lectures.layout import find_title
 from edullama.lectures.overlays import Steps, join_steps, list_steps, merge_steps
 from edullama.lectures.pages import Fragment, Loss, Page, Scan, count_characters, count_letters
@@ -38,6 +38,7 @@ class Source:
     figures: dict[str, Fragment]  # what is said of images, by name
     steps: dict[str, Use]  # a person's decisions about runs of pages
     cleaning: Cleaning
+    repeated: frozenset[str] = frozenset()  # what many lectures of the course begin with: its name, not their titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,15 @@ def make_slides(source: Source) -> Lecture:
     rows = list_steps(pages, source.steps) if cleaning.overlays else []
     drafts, repeated = _merge(pages, join_steps(pages, rows), source.used)
     drafts, hyphens = _resolve_hyphens([_add_figures(draft, source) for draft in drafts])
+    usual = tell_usual_language(_prose(fragment for draft in drafts for _, fragment in draft.kept))
     shown = [_shown(draft) for draft in drafts]
     kinds = tell_kinds(shown)
     reasons = _why_drop(shown, kinds, cleaning)
-    slides, left_out = _finish(source, drafts, kinds, reasons, cleaning)
+    slides, left_out = _finish(source, drafts, kinds, reasons, usual)
     removed = [Removed(source.lecture, page, loss.reason, loss.text, loss.box)
                for page, loss in (*taken, *running, *repeated, *left_out)]  # fmt: skip
-    readings = _tell_readings(source, drafts, kinds, slides)
-    balance = _balance(source, drafts, slides, removed, hyphens, cleaning)
+    readings = _tell_readings(source, drafts, kinds, slides, usual)
+    balance = _balance(source, drafts, slides, removed, hyphens)
     return Lecture(tuple(slides), tuple(removed), tuple(readings), tuple(rows), balance)
 
 
@@ -207,16 +209,16 @@ def _why_drop(shown: Sequence[Shown], kinds: Sequence[SlideKind], cleaning: Clea
 
 
 def _finish(
-    source: Source, drafts: Sequence[_Draft], kinds: Sequence[SlideKind], reasons: Sequence[str], cleaning: Cleaning
+    source: Source, drafts: Sequence[_Draft], kinds: Sequence[SlideKind], reasons: Sequence[str], usual: str
 ) -> tuple[list[Slide], list[Taken]]:
     """Return the slides that stay, and what else was left out of them."""
     slides: list[Slide] = []
     left_out: list[Taken] = []
     for draft, kind, reason in zip(drafts, kinds, reasons, strict=True):
-        kept, lost = ([], draft.kept) if reason else _part_kinds(draft.kept, cleaning)
+        kept, lost = ([], draft.kept) if reason else _part_kinds(draft.kept, source.cleaning)
         left_out += [(number, Loss(f.text, reason or f"{f.kind} left out", f.box)) for number, f in lost]
         if not reason:
-            slides.append(_make_slide(source, draft, kept, kind, cleaning))
+            slides.append(_make_slide(source, draft, kept, kind, usual))
     return slides, left_out
 
 
@@ -227,11 +229,11 @@ def _part_kinds(kept: Sequence[Kept], cleaning: Cleaning) -> tuple[list[Kept], l
     return [pair for pair in kept if pair[1].kind not in unwanted], [pair for pair in kept if pair[1].kind in unwanted]
 
 
-def _make_slide(source: Source, draft: _Draft, kept: Sequence[Kept], kind: SlideKind, cleaning: Cleaning) -> Slide:
+def _make_slide(source: Source, draft: _Draft, kept: Sequence[Kept], kind: SlideKind, usual: str) -> Slide:
     last = draft.pages[-1]
     settled = _settle(last, source.decisions[last.number], source)
-    language = _tell(fragment for _, fragment in kept)
-    blocks = tuple(_make_block(number, fragment, language, cleaning) for number, fragment in kept)
+    language = tell_language(_prose(fragment for _, fragment in kept), usual)
+    blocks = tuple(_make_block(number, fragment, language or usual, source.cleaning) for number, fragment in kept)
     numbers = tuple(page.number for page in draft.pages)
     reason = f"unreadable: {last.problem}" if last.problem else f"{settled.method}: {settled.reason}"
     return Slide(source.lecture, numbers, draft.title, blocks, language, kind, reason, last.hidden)
@@ -239,7 +241,7 @@ def _make_slide(source: Source, draft: _Draft, kept: Sequence[Kept], kind: Slide
 
 def _make_block(number: int, fragment: Fragment, language: str, cleaning: Cleaning) -> Block:
     before, after = _marks(fragment.kind, cleaning)
-    own = "" if fragment.kind in SIGNS else tell_language(fragment.text) or language
+    own = "" if fragment.kind in SIGNS else tell_language(fragment.text, language) or language
     return Block(before + fragment.text + after, fragment.method, number, fragment.box, fragment.kind, own)
 
 
@@ -251,24 +253,24 @@ def _marks(kind: BlockKind, cleaning: Cleaning) -> tuple[str, str]:
 
 
 def _tell_readings(
-    source: Source, drafts: Sequence[_Draft], kinds: Sequence[SlideKind], slides: Sequence[Slide]
+    source: Source, drafts: Sequence[_Draft], kinds: Sequence[SlideKind], slides: Sequence[Slide], usual: str
 ) -> Iterator[Reading]:
     """Say of each page how it was read and what it became part of."""
     slide_of = {number: slide.pages[0] for slide in slides for number in slide.pages}
     for draft, kind in zip(drafts, kinds, strict=True):
         for page in draft.pages:
             settled = _settle(page, source.decisions[page.number], source)
-            figures = (source.figures[p.image] for p in page.pictures if p.image in source.figures)
-            language = _tell(page.fragments) or _tell(figures)
+            figures = [source.figures[p.image] for p in page.pictures if p.image in source.figures]
+            language = tell_language(_prose((*page.fragments, *figures)), usual)
             first = slide_of.get(page.number)
             yield Reading(
                 source.lecture, page.number, first, kind, settled.method, settled.reason, language, draft.title
             )
 
 
-def _tell(fragments: Iterable[Fragment]) -> str:
-    """Return the language of the running text."""
-    return tell_language("\n".join(fragment.text for fragment in fragments if fragment.kind not in SIGNS))
+def _prose(fragments: Iterable[Fragment]) -> str:
+    """Return what is written in some language."""
+    return "\n".join([fragment.text for fragment in fragments if fragment.kind not in SIGNS])
 
 
 def _settle(page: Page, decision: Decision, source: Source) -> Decision:
@@ -276,9 +278,7 @@ def _settle(page: Page, decision: Decision, source: Source) -> Decision:
     if decision.whole:
         scan = source.scans.get(page.number)
         found = count_letters(scan.fragments) if scan else 0
-        read = any(fragment.method == "ocr" for fragment in page.fragments)
-        method = decision.method if read else "text" if count_letters(page.fragments) else "blank"
-        return replace(decision, method=method, reason=f"{decision.reason}; OCR read {found} letters")
+        return replace(decision, reason=f"{decision.reason}; OCR read {found} letters")
     if decision.method != "mixed":
         return decision
     said = [source.figures[p.image] for p in used_pictures(page, source.used) if p.image in source.figures]
@@ -288,15 +288,14 @@ def _settle(page: Page, decision: Decision, source: Source) -> Decision:
 
 
 def _balance(
-    source: Source, drafts: Sequence[_Draft], slides: Sequence[Slide], removed: Sequence[Removed], hyphens: int,
-    cleaning: Cleaning,
+    source: Source, drafts: Sequence[_Draft], slides: Sequence[Slide], removed: Sequence[Removed], hyphens: int
 ) -> Balance:
     """Count where every character went."""
     seen = sum(count_characters(f.text) for scan in source.scans.values() for f in scan.fragments)
     said = sum(count_characters(f.text) for draft in drafts for _, f in draft.kept if f.kind == "figure")
     extracted = sum(page.extracted for page in source.pages) + seen + said
     kept = sum(count_characters(block.text) for slide in slides for block in slide.blocks)
-    marks = sum(count_characters("".join(_marks(b.kind, cleaning))) for slide in slides for b in slide.blocks)
+    marks = sum(count_characters("".join(_marks(b.kind, source.cleaning))) for slide in slides for b in slide.blocks)
     repaired = sum(page.repaired for page in source.pages) + marks
     failed = sum(page.unreadable for page in source.pages)
     reasons: Counter[str] = Counter()

@@ -31,7 +31,7 @@ def join_lines(lines: Sequence[Line], widest: Mapping[int, float]) -> str:
     `widest` is, by size of letters, the gap that lines of one paragraph have at most.
     """
     if is_mono(lines):
-        return _join_code(lines)
+        return join_code(lines)
     text = lines[0].text.strip()
     if len(lines) > 1:
         right = max([line.box[2] for line in lines])
@@ -40,7 +40,22 @@ def join_lines(lines: Sequence[Line], widest: Mapping[int, float]) -> str:
         for last, row in pairwise(rows):
             single = len(last) == len(row) == 1
             text += (_between(last[0], row[0], right, widest) if single else "\n") + _join_row(row)
-    return BULLET_SIGN.sub("• ", SPACES.sub(" ", text)).strip()
+    if "  " in text:
+        text = SPACES.sub(" ", text)
+    return BULLET_SIGN.sub("• ", text) if "\n" in text or not text[0].isalnum() else text
+
+
+def join_code(lines: Sequence[Line]) -> str:
+    """Keep the lines of code and indent them by their place."""
+    left = min([line.box[0] for line in lines])
+    text = ""
+    for last, line in zip((None, *lines), lines, strict=False):
+        letter = (line.box[2] - line.box[0]) / max(1, len(line.text))
+        if last and same_row(last, line):
+            text += " " + line.text.strip()
+        else:
+            text += "\n" + " " * round((line.box[0] - left) / max(letter, 1.0)) + line.text.strip()
+    return text.strip("\n").replace("ˆ", "^")
 
 
 def is_mono(lines: Sequence[Line]) -> bool:
@@ -54,19 +69,6 @@ def _is_running(line: Line) -> bool:
 
 def _join_row(row: Sequence[Line]) -> str:
     return " ".join([line.text.strip() for line in row])
-
-
-def _join_code(lines: Sequence[Line]) -> str:
-    """Keep the lines of code and indent them by their place."""
-    left = min([line.box[0] for line in lines])
-    text = ""
-    for last, line in zip((None, *lines), lines, strict=False):
-        letter = (line.box[2] - line.box[0]) / max(1, len(line.text))
-        if last and same_row(last, line):
-            text += " " + line.text.strip()
-        else:
-            text += "\n" + " " * round((line.box[0] - left) / max(letter, 1.0)) + line.text.strip()
-    return text.strip("\n").replace("ˆ", "^")
 
 
 def _between(last: Line, line: Line, right: float, widest: Mapping[int, float]) -> str:
