@@ -17,8 +17,11 @@ MAY_IMPORT = {
     "recipe": {"errors"},
     "files": {"errors", "records"},
     "store": {"files", *FOUNDATION},
+    "cache": {"records"},
+    "workers": set(),
     **{noun: {noun, *FOUNDATION} for noun in NOUNS},
-    "stages": {"stages", "store", "files", *NOUNS, *FOUNDATION},
+    "lectures": {"lectures", "cache", "workers", *FOUNDATION},
+    "stages": {"stages", "store", "files", "cache", *NOUNS, *FOUNDATION},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 

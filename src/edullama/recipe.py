@@ -242,7 +242,9 @@ def _check_endpoints(recipe: Recipe, source: str) -> None:
     cleanings = [recipe.ingest, *(recipe.ingest.cleaning(lecture) for lecture in recipe.ingest.lecture)]
     seen = any(cleaning.describe == "endpoint" or cleaning.formulas == "describe" for cleaning in cleanings)
     if seen and recipe.ingest.describer is None:
-        raise RecipeError(f"{source}: figures or formulas are to be described, but 'ingest.describer' names no endpoint")
+        raise RecipeError(
+            f"{source}: figures or formulas are to be described, but 'ingest.describer' names no endpoint"
+        )
 
 
 def _override(values: dict[str, Any], text: str) -> None:

@@ -46,8 +46,8 @@ STAGES = (
         "ingest", "1-ingest",
         reads=("lectures/**/*.[pP][dD][fF]", "lectures/**/*.[pP][pP][tT][xX]"),
         writes=("slides.jsonl",),
-        extras=("text/*", "pages.jsonl", "removed.jsonl", "ledger.jsonl", "failures.jsonl", "images.csv", "overlays.csv",
-                "contact.html", "thumbnails/*", "glossary.csv", "untranslated.jsonl"),
+        extras=("text/*", "pages.jsonl", "removed.jsonl", "ledger.jsonl", "failures.jsonl", "images.csv",
+                "overlays.csv", "contact.html", "thumbnails/*", "glossary.csv", "untranslated.jsonl"),
         settings=("ingest.ocr_languages", "ingest.ocr", "ingest.describe", "ingest.overlays", "ingest.code",
                   "ingest.formulas", "ingest.drop", "ingest.describer", "ingest.translate_to", "ingest.translator",
                   "ingest.lecture", "endpoint"),  # not how many workers: the result is the same
@@ -268,7 +268,9 @@ class Task:
 
     def finish(self, **counts: int) -> Manifest:
         """Clear away what an earlier run left and this one did not write again, then write the manifest."""
-        for path in {path for glob in (*self.stage.writes, *self.stage.extras) for path in self.folder.glob(glob)} - self._written:
+        for path in {
+            path for glob in (*self.stage.writes, *self.stage.extras) for path in self.folder.glob(glob)
+        } - self._written:
             if path.is_file() and PARTIAL not in path.relative_to(self.folder).parts:
                 path.unlink()
         outputs = {path.relative_to(self.work.root).as_posix(): stamp_file(path) for path in sorted(self._written)}

@@ -6,16 +6,19 @@ from edullama.errors import InputError
 from edullama.lectures.images import list_images, read_decisions, write_images, write_ranges
 from edullama.lectures.pages import Page, Picture
 
-LOGO = Picture("img-logo", 80, 40, 0.01)
-FIGURE = Picture("img-figure", 600, 400, 0.3)
-SCAN = Picture("img-scan", 2000, 1500, 1.0)
+LOGO = Picture("img-logo", "bitmap", 80, 40, (180, 90, 200, 100), 0.01)
+FIGURE = Picture("img-figure", "bitmap", 600, 400, (20, 20, 80, 60), 0.3)
+SCAN = Picture("img-scan", "bitmap", 2000, 1500, (0, 0, 200, 100), 1.0)
 
 
 def pages(*shown: tuple[Picture, ...]) -> list[Page]:
-    return [Page("a", number, 200, 100, (), pictures, 0, 0, "pymupdf") for number, pictures in enumerate(shown, 1)]
+    return [
+        Page("a", number, "", 200, 100, (), pictures, (), (), 0, 0, 0, 0, "pymupdf")
+        for number, pictures in enumerate(shown, 1)
+    ]
 
 
-def test_a_small_image_on_most_pages_is_a_logo_and_left_out() -> None:
+def test_a_small_image_at_one_place_on_most_pages_is_a_logo_and_left_out() -> None:
     listed = list_images(pages((LOGO,), (LOGO, FIGURE), (LOGO,), (SCAN,)), {})
     assert [(i.image, i.pages, i.kind, i.use) for i in listed] == [
         ("img-figure", "2", "figure", "yes"), ("img-logo", "1-3", "logo", "no"), ("img-scan", "4", "scan", "yes"),

@@ -7,7 +7,7 @@ import pymupdf
 import pytest
 
 from edullama.errors import InputError
-from edullama.lectures.ocr import check_tesseract, scan_pages
+from edullama.lectures.ocr import Place, check_tesseract, scan
 
 mupdf: Any = pymupdf  # its functions have no types
 
@@ -19,8 +19,9 @@ def words(texts: Iterable[str]) -> set[str]:
 def test_a_scanned_german_deck_reads_like_its_source(data: Path) -> None:
     with mupdf.open(data / "prog2_hsbi_de/slides/java-modern__lambdas.pdf") as source:
         truth = words(source[number - 1].get_text() for number in (1, 4, 8))
-    scans = scan_pages(data / "quirks/derived/scan_lambdas_150dpi_gray.pdf", "a", [1, 4, 8], "eng+deu")
-    read = words(fragment.text for scan in scans for fragment in scan.fragments)
+    path = data / "quirks/derived/scan_lambdas_150dpi_gray.pdf"
+    scans = list(scan(path, "", "eng+deu", [Place(number, None, False) for number in (1, 4, 8)]))
+    read = words(fragment.text for one in scans for fragment in one.fragments)
     assert scans[0].fragments[0].text == "Lambda-Ausdrücke und funktionale Interfaces"
     assert len(truth & read) / len(truth) > 0.75
 

@@ -26,7 +26,9 @@ def find_lectures(root: Path) -> tuple[dict[str, Path], list[Failure]]:
             relative = path.relative_to(root).as_posix()
             by_name[relative[: -len(path.suffix)].replace("/", "__")].append(path)
     if not by_name and not failures:
-        raise InputError(f"{root}: no PDF there. Put the course's lecture slides into this folder, as PDF or PPTX files.")
+        raise InputError(
+            f"{root}: no PDF there. Put the course's lecture slides into this folder, as PDF or PPTX files."
+        )
     names = {
         name if len(same) == 1 else f"{name}-{stable_id(path.relative_to(root).as_posix())[:6]}": path
         for name, same in by_name.items()

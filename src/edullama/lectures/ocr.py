@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from edullama.errors import InputError
 from edullama.lectures.characters import repair
 from edullama.lectures.layout import arrange
-from edullama.lectures.pages import Fragment, Line, Scan, union
+from edullama.lectures.pages import Fragment, Line, Loss, Scan, union
 from edullama.lectures.pdf import open_pdf
 from edullama.lectures.render import is_flat, render
 from edullama.lectures.rows import COLUMN_GAP
@@ -29,6 +29,8 @@ SURE_ENOUGH = 40.0  # per cent
 MISREAD_BULLET = re.compile(r"""^(?:[»«¢°*©®■.]|["“'‘]=|[=e](?=\s+[A-ZÄÖÜ]))\s+(?=\S)""")  # what bullets are taken for
 LINE_LEVEL_COLUMNS = ("block_num", "par_num", "line_num")
 PAGE_MODE, FIGURE_MODE = "3", "11"  # Tesseract's page segmentation: a laid out page; words wherever they stand
+SURE_PAGE = 75.0  # handwriting stays below 61, printed pages lie above 90
+UNSURE = "OCR too unsure to be trusted, as of handwriting"
 SURE_LABEL = 70.0  # per cent: strokes of a drawing are taken for letters more easily than those of a page
 FEWEST_LETTERS = 8  # in a figure: fewer are axis ticks and misread strokes
 LABEL = re.compile(r"[^\W\d_]{3}")
@@ -100,14 +102,18 @@ def _scan(document: Any, item: Place, languages: str) -> Scan:
     image = bytes(pixmap.tobytes("png"))
     if item.box:
         return Scan(_read_labels(_run_tesseract(image, languages, dpi, FIGURE_MODE), item.box))
-    return Scan(read_table(_run_tesseract(image, languages, dpi, PAGE_MODE), dpi))
+    return read_table(_run_tesseract(image, languages, dpi, PAGE_MODE), dpi)
 
 
-def read_table(table: str, dpi: int = DPI) -> tuple[Fragment, ...]:
-    """Turn Tesseract's table of words into fragments in reading order."""
+def read_table(table: str, dpi: int = DPI) -> Scan:
+    """Turn Tesseract's table of words into fragments in reading order, or losses where it is unsure of most words."""
     words = [row for row in _rows(table, dpi) if _is_word(row)]
     blocks = (list(block) for _, block in groupby(words, key=lambda row: row.place[:2]))
-    return arrange([lines for block in blocks for lines in _read_block(block)], slack=SLACK).fragments
+    arranged = arrange([lines for block in blocks for lines in _read_block(block)], slack=SLACK)
+    fragments = tuple(replace(fragment, method="ocr") for fragment in arranged.fragments)
+    if words and median(word.sure for word in words) < SURE_PAGE:
+        return Scan((), lost=tuple(Loss(f.text, UNSURE, f.box) for f in fragments) + arranged.lost)
+    return Scan(fragments, lost=arranged.lost)
 
 
 def _read_labels(table: str, box: Box) -> tuple[Fragment, ...]:
@@ -116,7 +122,7 @@ def _read_labels(table: str, box: Box) -> tuple[Fragment, ...]:
     lines = [repair(" ".join(word.text for word in line)) for _, line in groupby(words, key=lambda row: row.place)]
     labels = [line for line in lines if LABEL.search(line)]
     letters = sum(char.isalpha() for label in labels for char in label)
-    return (Fragment("\n".join(labels), box, 0.0, "figure"),) if letters >= FEWEST_LETTERS else ()
+    return (Fragment("\n".join(labels), box, 0.0, "figure", "ocr"),) if letters >= FEWEST_LETTERS else ()
 
 
 @cache

@@ -85,6 +85,7 @@ class Scan:
 
     fragments: tuple[Fragment, ...]
     problem: str = ""
+    lost: tuple[Loss, ...] = ()  # read, but too unsurely to be trusted
 
 
 def count_letters(fragments: Iterable[Fragment]) -> int:

@@ -157,9 +157,7 @@ def _read_again(lecture: Opened, numbers: Sequence[tuple[int, str]]) -> Iterator
         yield _Read(_adapter.dump_json(page), page.problem, {})
 
 
-def _ask_again(
-    cache: Cache, troubled: Mapping[Opened, list[tuple[int, str]]], workers: int, advance: Advance
-) -> None:
+def _ask_again(cache: Cache, troubled: Mapping[Opened, list[tuple[int, str]]], workers: int, advance: Advance) -> None:
     """Have pypdf read the pages that MuPDF could not; keep the problem where it cannot either."""
     jobs = [
         Job(_read_again, (lecture,), numbers[start : start + PAGES_A_JOB])

@@ -107,7 +107,8 @@ def _choose_texts(source: Source) -> tuple[list[Page], list[Taken]]:
         scan = source.scans.get(page.number)
         fragments, losses = _choose(page, decision, scan.fragments if scan else ())
         pages.append(replace(page, fragments=fragments, invisible=()))
-        taken += [(page.number, loss) for loss in (*page.lost, *losses)]
+        unsure = scan.lost if scan else ()
+        taken += [(page.number, loss) for loss in (*page.lost, *unsure, *losses)]
     return pages, taken
 
 
@@ -291,7 +292,7 @@ def _balance(
     source: Source, drafts: Sequence[_Draft], slides: Sequence[Slide], removed: Sequence[Removed], hyphens: int
 ) -> Balance:
     """Count where every character went."""
-    seen = sum(count_characters(f.text) for scan in source.scans.values() for f in scan.fragments)
+    seen = sum(count_characters(f.text) for scan in source.scans.values() for f in (*scan.fragments, *scan.lost))
     said = sum(count_characters(f.text) for draft in drafts for _, f in draft.kept if f.kind == "figure")
     extracted = sum(page.extracted for page in source.pages) + seen + said
     kept = sum(count_characters(block.text) for slide in slides for block in slide.blocks)

@@ -72,7 +72,11 @@ def _look(drafts: Sequence[Draft], recipe: Recipe, cache: Cache) -> tuple[list[S
     scans = scan_all(wanted, languages, cache, workers)
     said = {w.image: scans[w.key].fragments[0] for w in read if scans[w.key].fragments}
     said |= describe_figures(drafts, figures, recipe, cache)
-    failures = [Failure(w.lecture.source.file, w.place.number, scans[w.key].problem, ADVICE) for w in wanted if scans[w.key].problem]
+    failures = [
+        Failure(w.lecture.source.file, w.place.number, scans[w.key].problem, ADVICE)
+        for w in wanted
+        if scans[w.key].problem
+    ]
     seen = [Seen({w.place.number: scans[w.key] for w in own}, said) for own in pages]
     return seen, failures
 
@@ -93,7 +97,9 @@ def _page_failures(drafts: Sequence[Draft]) -> Iterator[Failure]:
                 yield Failure(draft.opened.source.file, page.number, page.problem, ADVICE)
 
 
-def _count(lectures: Sequence[Lecture], slides: Sequence[Slide], drafts: Sequence[Draft], failures: Sequence[Failure]) -> dict[str, int]:
+def _count(
+    lectures: Sequence[Lecture], slides: Sequence[Slide], drafts: Sequence[Draft], failures: Sequence[Failure]
+) -> dict[str, int]:
     readings = [reading for lecture in lectures for reading in lecture.readings]
     balances = [lecture.balance for lecture in lectures]
     return {

@@ -27,13 +27,16 @@ class Sheet:
     notable: list[Reading]
 
 
-def write_lectures(task: Task, lectures: Sequence[Lecture], slides: Sequence[Slide], failures: Sequence[Failure]) -> None:
+def write_lectures(
+    task: Task, lectures: Sequence[Lecture], slides: Sequence[Slide], failures: Sequence[Failure]
+) -> None:
     """Write what later stages read, what was taken out, and the account of every character."""
     task.write_records("slides.jsonl", slides)
     task.write_records("pages.jsonl", (reading for lecture in lectures for reading in lecture.readings))
     task.write_records("removed.jsonl", (item for lecture in lectures for item in lecture.removed))
     task.write_records("ledger.jsonl", (lecture.balance for lecture in lectures))
-    task.write_records("failures.jsonl", sorted(failures, key=lambda failure: (failure.file, failure.page or 0)))
+    in_order: list[Failure] = sorted(failures, key=lambda failure: (failure.file, failure.page or 0))
+    task.write_records("failures.jsonl", in_order)
     texts: dict[str, list[str]] = defaultdict(list)
     for slide in slides:
         texts[slide.lecture].append(f"--- {_name_pages(slide.pages)} ---\n{slide.text}\n")
@@ -48,9 +51,11 @@ def write_review(task: Task, drafts: Sequence[Draft], lectures: Sequence[Lecture
     """Write the lists that a person edits, and the page that shows what was decided."""
     task.write("images.csv", write_images(image for draft in drafts for image in draft.images))
     task.write("overlays.csv", write_steps(row for lecture in lectures for row in lecture.steps))
-    for image, jpeg in sorted({(i.thumbnail, d.looks[i.image].jpeg) for d in drafts for i in d.images if i.image in d.looks}):
+    for image, jpeg in sorted(
+        {(i.thumbnail, d.looks[i.image].jpeg) for d in drafts for i in d.images if i.image in d.looks}
+    ):
         task.write(image, jpeg)
-    task.write("contact.html", _render([_sheet(d, l) for d, l in zip(drafts, lectures, strict=True)]))
+    task.write("contact.html", _render([_sheet(*pair) for pair in zip(drafts, lectures, strict=True)]))
     task.notes += [f"{draft.opened.source.file} {draft.opened.note}" for draft in drafts if draft.opened.note]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edullama.cache import Cache, remember
-from edullama.lectures import drawing, translate as translation
+from edullama.lectures import drawing
+from edullama.lectures import translate as translation
 from edullama.lectures.layout import find_title
 from edullama.lectures.pages import Fragment
 from edullama.lectures.scanning import Wanted
