@@ -15,7 +15,7 @@ import pytest
 
 from edullama.errors import InputError
 from edullama.recipe import Ingest, Recipe
-from edullama.records import Failure, Manifest, Slide
+from edullama.records import Failure, Manifest, Reading, Slide
 from edullama.stages import ingest
 from edullama.store import Workspace
 
@@ -47,7 +47,7 @@ def write_deck(path: Path, *pages: str) -> Path:
 
 def run(root: Path, workers: int = 1) -> tuple[Workspace, Manifest]:
     work = Workspace(root)
-    return work, ingest.run(work, Recipe(ingest=Ingest(workers=workers)))
+    return work, ingest.run(work, Recipe(ingest=Ingest(workers=workers, describe="none")))
 
 
 def outputs(root: Path) -> dict[str, bytes]:
@@ -163,8 +163,11 @@ def test_every_page_of_every_real_deck_is_one_slide(data: Path, tmp_path: Path, 
     shutil.copytree(data / course / "slides", tmp_path / "lectures")
     work, manifest = run(tmp_path, workers=2)
     slides = work.read("ingest", "slides.jsonl", Slide)
-    assert len({(slide.lecture, slide.pages) for slide in slides}) == len(slides) == pages
-    assert manifest.counts["failures"] == 0
+    readings = work.read("ingest", "pages.jsonl", Reading)
+    assert len({(reading.lecture, reading.page) for reading in readings}) == len(readings) == pages
+    shown = [(slide.lecture, page) for slide in slides for page in slide.pages]
+    assert sorted(shown) == sorted((r.lecture, r.page) for r in readings if r.slide)
+    assert manifest.counts["failures"] == manifest.counts["unaccounted"] == 0
 
 
 def test_real_files_with_quirks_read_or_tell_what_to_do(data: Path, tmp_path: Path) -> None:

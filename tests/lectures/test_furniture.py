@@ -5,7 +5,7 @@ from edullama.lectures.pages import Fragment, Page
 def page(number: int, *fragments: tuple[str, float, float]) -> Page:
     """A page of 200 by 100 points with texts, each at (left, top) and 4 points high."""
     pieces = [Fragment(text, (left, top, left + 2 * len(text), top + 4), 4) for text, left, top in fragments]
-    return Page("a", number, 200, 100, tuple(pieces), (), 0, 0, "pymupdf")
+    return Page("a", number, "", 200, 100, tuple(pieces), (), (), (), 0, 0, 0, 0, "pymupdf")
 
 
 def removed(pages: list[Page]) -> list[str]:

@@ -4,7 +4,8 @@ from typing import Any
 import pymupdf
 import pytest
 
-from edullama.lectures.pdf import UnreadableError, count_pages, read_pages
+from edullama.lectures.pages import UnreadableError
+from edullama.lectures.pdf import count_pages, read_pages
 
 mupdf: Any = pymupdf  # its functions have no types
 

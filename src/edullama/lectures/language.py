@@ -19,7 +19,9 @@ def tell_language(text: str, usual: str = "") -> str:
     if len(words) < FEW_LETTERS:
         return ""
     candidates = COMMON | {usual}
-    scores = {name: float(score) for name, score in _identifier().rank(words) if name in candidates}
+    scores: dict[str, float] = {
+        str(name): float(score) for name, score in _identifier().rank(words) if name in candidates
+    }
     return max(scores, key=lambda name: scores[name] + USUAL * (name == usual))
 
 

@@ -292,7 +292,9 @@ def _balance(
     source: Source, drafts: Sequence[_Draft], slides: Sequence[Slide], removed: Sequence[Removed], hyphens: int
 ) -> Balance:
     """Count where every character went."""
-    seen = sum(count_characters(f.text) for scan in source.scans.values() for f in (*scan.fragments, *scan.lost))
+    scans = source.scans.values()
+    texts = [f.text for scan in scans for f in scan.fragments] + [loss.text for scan in scans for loss in scan.lost]
+    seen = sum(map(count_characters, texts))
     said = sum(count_characters(f.text) for draft in drafts for _, f in draft.kept if f.kind == "figure")
     extracted = sum(page.extracted for page in source.pages) + seen + said
     kept = sum(count_characters(block.text) for slide in slides for block in slide.blocks)
