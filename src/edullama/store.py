@@ -45,8 +45,8 @@ STAGES = (
     Stage(
         "ingest", "1-ingest",
         reads=("lectures/**/*.[pP][dD][fF]", "lectures/**/*.[pP][pP][tT][xX]"),
-        writes=("slides.jsonl",),
-        extras=("text/*", "pages.jsonl", "removed.jsonl", "ledger.jsonl", "failures.jsonl", "images.csv",
+        writes=("slides.jsonl", "text/*", "images.csv", "removed.jsonl", "failures.jsonl"),
+        extras=("pages.jsonl", "ledger.jsonl",
                 "overlays.csv", "contact.html", "thumbnails/*", "glossary.csv", "untranslated.jsonl"),
         settings=("ingest.ocr_languages", "ingest.ocr", "ingest.describe", "ingest.overlays", "ingest.code",
                   "ingest.formulas", "ingest.drop", "ingest.describer", "ingest.translate_to", "ingest.translator",
