@@ -23,6 +23,7 @@ DATA = ROOT.parent / "shared" / "data"  # real courses, beside the project where
 SAMPLE = ROOT / "examples" / "course" / "lectures"
 NO_OCR = '[ingest]\ndescribe = "none"\nocr = "never"\n'
 WITH_OCR = '[ingest]\ndescribe = "none"\n'
+DEFAULT = ""
 READ, PARTIAL = 0, 3  # exit codes: all read, some files not
 mupdf: Any = pymupdf  # its functions have no types
 mupdf.TOOLS.mupdf_display_errors(False)

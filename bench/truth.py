@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from courses import DATA, ROOT, WITH_OCR, have, ingest, new_course, read_csv, read_jsonl, read_slides, text_by_page
+from courses import DATA, ROOT, DEFAULT, have, ingest, new_course, read_csv, read_jsonl, read_slides, text_by_page
 from part import Finding, Options, Row, rounded
 
 LABELS = ROOT / "tests" / "truth"
@@ -104,7 +104,7 @@ def _figures(scores: Iterable[Score]) -> Record:
 
 
 def _read(labels: Iterable[Record]) -> Result:
-    with new_course(WITH_OCR) as course:
+    with new_course(DEFAULT) as course:
         for label in labels:
             path = DATA / label["course"] / label["file"]
             shutil.copyfile(path, course / "lectures" / path.name)
@@ -201,8 +201,10 @@ def _compare_pages(labels: list[Record], pages: list[Record]) -> list[Score]:
     ours = {(page["lecture"], page["page"], _plain(page["title"])) for page in pages if page["title"]}
     labelled = {(*page, method) for page, method in _by_page(labels, "method").items()}
     found = {(page["lecture"], page["page"], page["method"]) for page in pages}
-    languages = {(*page, language) for page, language in _by_page(labels, "language").items()}
-    told = {(page["lecture"], page["page"], page["language"]) for page in pages}
+    # Where a person finds too little text to tell its language, no answer is wrong
+    languages = {(*page, language) for page, language in _by_page(labels, "language").items() if language}
+    worded = {fact[:2] for fact in languages}
+    told = {(p["lecture"], p["page"], p["language"]) for p in pages if (p["lecture"], p["page"]) in worded}
     needs_ocr, had_ocr = ({fact[:2] for fact in facts if fact[2] in ("ocr", "mixed")} for facts in (labelled, found))
     return [
         _compare("titles", titles, ours),

@@ -20,6 +20,7 @@ OFTEN = 0.3  # of a lecture's pages
 FEWEST_STRETCHES = 3  # of pages with others between them: a slide built up over many pages is one stretch
 LOGO_AREA = 0.2  # of the page
 ICON_AREA = 0.006
+PAPER = 0.5  # of the page: what covers more at one place on many pages lies behind them
 SAME_PLACE = 0.8  # of the union, that two boxes share
 FEW_LETTERS = 10  # below this a page's text layer does not tell what the page says
 
@@ -86,6 +87,8 @@ def _tell_kind(places: Sequence[_Shown], numbers: Sequence[int], covered: float,
     whole = _cover(places[0]) if picture.what == "tiles" else covered
     often = len(numbers) >= max(FEWEST_STRETCHES, OFTEN * page_count)
     stretches = count_stretches(numbers)
+    if often and covered >= PAPER and _stays(places):
+        return "background"
     if max(covered, whole) >= BACKGROUND:
         return "background" if stretches > 1 or often else _tell_full_page(places)
     if (often or stretches >= FEWEST_STRETCHES) and covered < LOGO_AREA and _stays(places):

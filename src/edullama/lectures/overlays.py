@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -26,6 +26,9 @@ LEAST = 0.5
 BOTH = 0.7  # of the words of either step
 HALF_REPLACED = 0.4  # of either, where one part alone was replaced and FEW_LINES or more have stayed
 FEW_LINES = 3
+UNFOLDED = 0.28  # of the words of either step, and HALF of one, or MANY_LINES whole
+HALF = 0.5
+MANY_LINES = 4
 FROM_FIRST = 0.95  # of the first step's words: what came in between has gone
 SAME_PLACE = 0.015  # of the page
 
@@ -102,7 +105,23 @@ def _builds_on(last: _Step, step: _Step) -> bool:
     stays, from_before = _share(last.words, step.words), _share(step.words, last.words)
     if stays >= STAYS or (from_before >= FROM_BEFORE and stays >= LEAST) or min(stays, from_before) >= BOTH:
         return True
-    return min(stays, from_before) >= HALF_REPLACED and _replaces_one_part(last, step)
+    if min(stays, from_before) >= HALF_REPLACED and _replaces_one_part(last, step):
+        return True
+    return _unfolds(last, step, min(stays, from_before), max(stays, from_before))
+
+
+def _unfolds(last: _Step, step: _Step, least: float, most: float) -> bool:
+    """Tell whether a list stays, greyed out, while one of its points after the other is opened up."""
+    if step.page.label:  # where there are labels, they would tell
+        return False
+    if least >= UNFOLDED and most >= HALF:
+        return True
+    stayed = {_plain(line) for line in _lines(last)} & {_plain(line) for line in _lines(step)}
+    return least >= UNFOLDED and len(stayed) >= MANY_LINES
+
+
+def _lines(step: _Step) -> Iterator[str]:
+    return (line for part in step.rest for line in part.text.split("\n") if WORDS.search(line))
 
 
 def _replaces_one_part(last: _Step, step: _Step) -> bool:

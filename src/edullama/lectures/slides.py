@@ -9,11 +9,11 @@ from edullama.lectures.decision import FEW_LETTERS, Decision, used_pictures
 from edullama.lectures.furniture import find_furniture
 from edullama.lectures.hyphens import collect_words, resolve
 from edullama.lectures.language import tell_language, tell_usual_language
-from edullama.lectures.layout import find_title
 from edullama.lectures.overlays import Steps, join_steps, list_steps, merge_steps
 from edullama.lectures.pages import Fragment, Loss, Page, Scan, count_characters, count_letters
 from edullama.lectures.review import Use
 from edullama.lectures.slide_kinds import Shown, is_repeat, tell_kinds
+from edullama.lectures.titles import find_titles
 from edullama.recipe import Cleaning
 from edullama.records import Balance, Block, BlockKind, Reading, Removed, Slide, SlideKind
 from edullama.workers import Job, Limits, Lost, WorkerError, work_through
@@ -85,7 +85,7 @@ def make_slides(source: Source) -> Lecture:
     pages, taken = _choose_texts(source)
     pages, running = _take_furniture(pages)
     rows = list_steps(pages, source.steps) if cleaning.overlays else []
-    drafts, repeated = _merge(pages, join_steps(pages, rows), source.used)
+    drafts, repeated = _merge(source, pages, join_steps(pages, rows))
     drafts, hyphens = _resolve_hyphens([_add_figures(draft, source) for draft in drafts])
     usual = tell_usual_language(_prose(fragment for draft in drafts for _, fragment in draft.kept))
     shown = [_shown(draft) for draft in drafts]
@@ -145,17 +145,16 @@ def _take_furniture(pages: Sequence[Page]) -> tuple[list[Page], list[Taken]]:
     return kept, taken
 
 
-def _merge(
-    pages: Sequence[Page], groups: Sequence[Sequence[int]], used: frozenset[str]
-) -> tuple[list[_Draft], list[Taken]]:
+def _merge(source: Source, pages: Sequence[Page], groups: Sequence[Sequence[int]]) -> tuple[list[_Draft], list[Taken]]:
     """Make one draft of each group of pages."""
     drafts: list[_Draft] = []
     repeated: list[Taken] = []
+    titles = find_titles(pages, source.repeated)
     for group in groups:
         own = tuple(pages[index] for index in group)
         kept, lost = merge_steps(own)
-        heading = find_title(own[-1].fragments or own[0].fragments, own[-1].height)
-        pictures = len(used_pictures(own[-1], used))
+        heading = titles[own[-1].number] or titles[own[0].number]
+        pictures = len(used_pictures(own[-1], source.used))
         drafts.append(_Draft(own, kept, heading, _title_text(heading), pictures))
         repeated += lost
     return drafts, repeated

@@ -1,5 +1,6 @@
 """Lecture PDFs and PPTX files in, one record per slide out, and an account of every character."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from edullama.stages.slide_files import write_lectures, write_review
 from edullama.stages.slide_models import describe_figures, describe_formulas, translate
 from edullama.store import Task, Workspace
 
+FEWEST_LECTURES = 3
 ADVICE = "Open the page in a PDF viewer; if it shows there, export the file anew."
 
 
@@ -34,7 +36,8 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     read_pages(opened, cache, recipe.ingest.workers)
     drafts = [_draft(lecture, cache, decisions, recipe) for lecture in opened]
     seen, unseen = _look(drafts, recipe, cache)
-    sources = [_source(draft, own, steps) for draft, own in zip(drafts, seen, strict=True)]
+    course = find_course_name(drafts)
+    sources = [_source(draft, own, steps, course) for draft, own in zip(drafts, seen, strict=True)]
     lectures = make_all_slides(sources, recipe.ingest.workers)
     slides = [slide for lecture in lectures for slide in lecture.slides]
     slides = describe_formulas(slides, drafts, recipe, cache)
@@ -81,12 +84,18 @@ def _look(drafts: Sequence[Draft], recipe: Recipe, cache: Cache) -> tuple[list[S
     return seen, failures
 
 
-def _source(draft: Draft, seen: Seen, steps: Mapping[str, Mapping[str, Use]]) -> Source:
+def find_course_name(drafts: Sequence[Draft]) -> frozenset[str]:
+    """Return the texts that most lectures have on their first page."""
+    first = Counter(text for d in drafts for text in {fragment.text for fragment in d.pages[0].fragments})
+    return frozenset(text for text, count in first.items() if count >= max(FEWEST_LECTURES, len(drafts) / 2))
+
+
+def _source(draft: Draft, seen: Seen, steps: Mapping[str, Mapping[str, Use]], course: frozenset[str]) -> Source:
     own = {picture.image for page in draft.pages for picture in page.pictures}
     figures = {image: fragment for image, fragment in seen.figures.items() if image in own}
     return Source(
         draft.name, tuple(draft.pages), draft.decisions, draft.used, seen.pages, figures,
-        dict(steps.get(draft.name, {})), draft.cleaning,
+        dict(steps.get(draft.name, {})), draft.cleaning, course,
     )  # fmt: skip
 
 
