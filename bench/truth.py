@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from courses import DATA, ROOT, DEFAULT, have, ingest, new_course, read_csv, read_jsonl, read_slides, text_by_page
+from courses import DATA, DEFAULT, ROOT, have, ingest, new_course, read_csv, read_jsonl, read_slides, text_by_page
 from part import Finding, Options, Row, rounded
 
 LABELS = ROOT / "tests" / "truth"

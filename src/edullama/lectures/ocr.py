@@ -18,7 +18,7 @@ from edullama.lectures.characters import repair
 from edullama.lectures.layout import arrange
 from edullama.lectures.pages import Fragment, Line, Loss, Scan, union
 from edullama.lectures.pdf import open_pdf
-from edullama.lectures.render import is_flat, render
+from edullama.lectures.render import is_flat, lighten_bars, render
 from edullama.lectures.rows import COLUMN_GAP
 from edullama.records import Box
 
@@ -99,6 +99,7 @@ def _scan(document: Any, item: Place, languages: str) -> Scan:
         return Scan(())
     page = document[item.number - 1].rect
     dpi = round(pixmap.width / ((item.box[2] - item.box[0]) if item.box else page.width) * 72)
+    lighten_bars(pixmap)
     image = bytes(pixmap.tobytes("png"))
     if item.box:
         return Scan(_read_labels(_run_tesseract(image, languages, dpi, FIGURE_MODE), item.box))

@@ -1,5 +1,6 @@
 """From pages to slides: what of them is the slide's own text, and what becomes of the rest."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +16,11 @@ from edullama.lectures.review import Use
 from edullama.lectures.slide_kinds import Shown, is_repeat, tell_kinds
 from edullama.lectures.titles import find_titles
 from edullama.recipe import Cleaning
-from edullama.records import Balance, Block, BlockKind, Reading, Removed, Slide, SlideKind
+from edullama.records import Balance, Block, BlockKind, PageMethod, Reading, Removed, Slide, SlideKind
 from edullama.workers import Job, Limits, Lost, WorkerError, work_through
 
+WORD = re.compile(r"[^\W\d_]{3,}")
+FEWEST_NEW_WORDS = 4  # in a figure
 LONG_TITLE = 150  # characters; longer is a paragraph that happens to stand at the top
 FURNITURE = "running head or foot"
 SAID_AGAIN = "said again on"  # a later page of the same slide
@@ -173,9 +176,15 @@ def _add_figures(draft: _Draft, source: Source) -> _Draft:
     for page in draft.pages:
         for picture in used_pictures(page, source.used):
             said = source.figures.get(picture.image)
-            if said and said.text:
+            if said and _is_news(said, page):
                 found.setdefault(said.text, (page.number, replace(said, box=picture.box)))
     return replace(draft, kept=[*draft.kept, *found.values()])
+
+
+def _is_news(said: Fragment, page: Page) -> bool:
+    """Tell whether OCR read more in a figure than the page's text says and than axes are labelled with."""
+    known = set(WORD.findall(" ".join(fragment.text for fragment in page.fragments).casefold()))
+    return said.method != "ocr" or len(set(WORD.findall(said.text.casefold())) - known) >= FEWEST_NEW_WORDS
 
 
 def _resolve_hyphens(drafts: Sequence[_Draft]) -> tuple[list[_Draft], int]:
@@ -257,11 +266,12 @@ def _tell_readings(
 ) -> Iterator[Reading]:
     """Say of each page how it was read and what it became part of."""
     slide_of = {number: slide.pages[0] for slide in slides for number in slide.pages}
+    invisible = {page.number: tell_language(_prose(page.invisible)) for page in source.pages if page.invisible}
     for draft, kind in zip(drafts, kinds, strict=True):
         for page in draft.pages:
             settled = _settle(page, source.decisions[page.number], source)
             figures = [source.figures[p.image] for p in page.pictures if p.image in source.figures]
-            language = tell_language(_prose((*page.fragments, *figures)), usual)
+            language = tell_language(_prose((*page.fragments, *figures)), usual) or invisible.get(page.number, "")
             first = slide_of.get(page.number)
             yield Reading(
                 source.lecture, page.number, first, kind, settled.method, settled.reason, language, draft.title
@@ -278,11 +288,13 @@ def _settle(page: Page, decision: Decision, source: Source) -> Decision:
     if decision.whole:
         scan = source.scans.get(page.number)
         found = count_letters(scan.fragments) if scan else 0
-        return replace(decision, reason=f"{decision.reason}; OCR read {found} letters")
+        stayed = decision.method == "ocr" and any(fragment.method == "text" for fragment in page.fragments)
+        method: PageMethod = "text" if stayed else decision.method
+        return replace(decision, method=method, reason=f"{decision.reason}; OCR read {found} letters")
     if decision.method != "mixed":
         return decision
     said = [source.figures[p.image] for p in used_pictures(page, source.used) if p.image in source.figures]
-    letters = count_letters(said)
+    letters = count_letters(fragment for fragment in said if _is_news(fragment, page))
     words = f"{decision.reason}; {letters} letters in or about figures"
     return replace(decision, method="mixed" if letters else "text", reason=words)
 
