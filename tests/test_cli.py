@@ -106,7 +106,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_next_run_does(course: Path) -> None:
     shutil.copy(EXAMPLES / "lectures" / "04-distillation.pdf", course / "lectures")
     command = [sys.executable, "-m", "edullama", "ingest", str(course)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not list(course.glob("1-ingest/partial/scans.partial.jsonl")) and process.poll() is None:
+    while not list(course.glob("1-ingest/cache.sqlite")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -36,7 +36,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one item may take."""
+    """What one item may take; memory beyond what the program held already."""
 
     seconds: float = 60.0
     megabytes: int = 1500
@@ -99,6 +99,7 @@ class _Worker:
         self.link, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, self.limits, os.getpid()), daemon=True)
         self.process.start()
+        self.inherited = _resident_megabytes(os.getpid())  # a fork holds what its parent held
         other.close()
 
     def give(self, job: Job) -> None:
@@ -138,7 +139,7 @@ class _Worker:
             return f"ended the program that read it ({_name_end(self.process.exitcode)})"
         if time.monotonic() - self.heard > self.limits.seconds:
             return f"took longer than {self.limits.seconds:g} s"
-        if self.full or _resident_megabytes(self.process.pid) > self.limits.megabytes:
+        if self.full or _resident_megabytes(self.process.pid) - self.inherited > self.limits.megabytes:
             return f"needed more than {self.limits.megabytes} MB of memory"
         return ""
 
