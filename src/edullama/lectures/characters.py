@@ -39,6 +39,8 @@ TALL_SIGNS = str.maketrans(
 
 def repair(text: str) -> str:
     """Return text in NFC with accents on their letters and without characters that stand for nothing."""
+    if text.isascii() and text.isprintable():
+        return text
     text = STRUCK_OUT.sub("\\1\u0338", text.translate(REPLACED))
     text = LETTER_THEN_ACCENT.sub(lambda match: match[1] + COMBINING[match[2]], ACCENT_THEN_LETTER.sub(_join, text))
     text = OFFICE_ACCENT_THEN_LETTER.sub(lambda match: match[2] + OFFICE_ACCENTS[match[1]], text)
@@ -47,7 +49,7 @@ def repair(text: str) -> str:
 
 def count_unreadable(text: str) -> int:
     """Count the characters that no reader of the text could make sense of."""
-    return len(UNREADABLE.findall(text.translate(REPLACED)))
+    return 0 if text.isascii() and text.isprintable() else len(UNREADABLE.findall(text.translate(REPLACED)))
 
 
 def read_glyphs(font: str, glyphs: str) -> str:

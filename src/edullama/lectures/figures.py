@@ -60,15 +60,15 @@ def find_drawings(shapes: Iterable[Shape], texts: Sequence[Box], page: Box) -> t
 def cluster(boxes: Sequence[Box], gap: float) -> list[Box]:
     """Return the smallest boxes around groups of boxes that stand no further apart than `gap`."""
     clusters: list[Box] = []
-    for box in sorted(set(boxes)):
-        grown = box
-        while True:
-            near = [other for other in clusters if _near(grown, other, gap)]
-            if not near:
+    for left, top, right, bottom in sorted(set(boxes)):
+        grown = (left, top, right, bottom)
+        while near := _near(grown, clusters, gap):
+            if len(near) == 1 and _inside(grown, near[0]):
                 break
             clusters = [other for other in clusters if other not in near]
             grown = union((grown, *near))
-        clusters.append(grown)
+        else:
+            clusters.append(grown)
     return clusters
 
 
@@ -78,10 +78,9 @@ def clip(box: Box, page: Box) -> Box:
     return left, top, max(left, min(box[2], page[2])), max(top, min(box[3], page[3]))
 
 
-def _near(one: Box, other: Box, gap: float) -> bool:
-    return (
-        one[0] - gap <= other[2] and other[0] - gap <= one[2] and one[1] - gap <= other[3] and other[1] - gap <= one[3]
-    )
+def _near(box: Box, others: Sequence[Box], gap: float) -> list[Box]:
+    left, top, right, bottom = box[0] - gap, box[1] - gap, box[2] + gap, box[3] + gap
+    return [b for b in others if left <= b[2] and b[0] <= right and top <= b[3] and b[1] <= bottom]
 
 
 def _inside(box: Box, outer: Box) -> bool:

@@ -1,6 +1,7 @@
 """The language a text is written in."""
 
 import re
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -18,10 +19,7 @@ def tell_language(text: str, usual: str = "") -> str:
     words = " ".join(WORD.findall(text))
     if len(words) < FEW_LETTERS:
         return ""
-    candidates = COMMON | {usual}
-    scores: dict[str, float] = {
-        str(name): float(score) for name, score in _identifier().rank(words) if name in candidates
-    }
+    scores: dict[str, float] = dict(_identifier_of(usual).rank(words))
     return max(scores, key=lambda name: scores[name] + USUAL * (name == usual))
 
 
@@ -29,6 +27,14 @@ def tell_usual_language(text: str) -> str:
     """Return the language of a whole lecture, ISO 639-1 of any that is known, or "" where there is no text to tell."""
     words = " ".join(WORD.findall(text))
     return str(_identifier().classify(words)[0]) if len(words) >= FEW_LETTERS else ""
+
+
+@cache
+def _identifier_of(usual: str) -> Any:
+    """Return one that knows few languages, which is faster."""
+    identifier = copy(_identifier())
+    identifier.set_languages(sorted(COMMON | ({usual} - {""})))
+    return identifier
 
 
 @cache

@@ -126,9 +126,10 @@ class _Reader:
         drawn = page.get_displaylist()
         blocks = mupdf.TextPage(drawn.get_textpage(TEXT_FLAGS | SHAPES)).extractDICT()["blocks"]
         texts = [block for block in blocks if block["type"] == 0]
-        raw = "".join(_read_span(span) for block in texts for line in block["lines"] for span in line["spans"])
+        spans = [span for block in texts for line in block["lines"] for span in line["spans"]]
+        raw = "".join([_read_span(span) for span in spans])
         shown = [_read_lines(block, visible=True) for block in texts]
-        hidden = [_read_lines(block, visible=False) for block in texts]
+        hidden = [] if all(map(_is_visible, spans)) else [_read_lines(block, visible=False) for block in texts]
         box: Box = (0.0, 0.0, round(page.rect.width, 1), round(page.rect.height, 1))
         shapes = _read_shapes(page, [block for block in blocks if block["type"] == 3], box)
         visible, invisible = arrange(shown, shapes), arrange(hidden)
@@ -248,9 +249,10 @@ def _ask_again(page: Any, count: int) -> list[Box]:
 
 def _read_bitmaps(page: Any, drawn: Any, digests: "_Digests", box: Box) -> list[Picture]:
     """List what images a page shows; bullets and dots are left out."""
-    listed = page.get_images(full=True)
+    shown = mupdf.TextPage(drawn.get_textpage(IMAGES)).extractIMGINFO()
+    listed = page.get_images(full=True) if shown else []
     found: dict[tuple[str, Box], Picture] = {}
-    for info in mupdf.TextPage(drawn.get_textpage(IMAGES)).extractIMGINFO():
+    for info in shown:
         covered = share(info["bbox"], box)
         if covered >= TINY:
             xref, name = digests.of(listed, info)

@@ -21,6 +21,7 @@ from edullama.workers import Job, Limits, Lost, WorkerError, work_through
 
 WORD = re.compile(r"[^\W\d_]{3,}")
 FEWEST_NEW_WORDS = 4  # in a figure
+ALONE = 60  # characters that tell their language by themselves
 LONG_TITLE = 150  # characters; longer is a paragraph that happens to stand at the top
 FURNITURE = "running head or foot"
 SAID_AGAIN = "said again on"  # a later page of the same slide
@@ -250,7 +251,8 @@ def _make_slide(source: Source, draft: _Draft, kept: Sequence[Kept], kind: Slide
 
 def _make_block(number: int, fragment: Fragment, language: str, cleaning: Cleaning) -> Block:
     before, after = _marks(fragment.kind, cleaning)
-    own = "" if fragment.kind in SIGNS else tell_language(fragment.text, language) or language
+    long = len(fragment.text) >= ALONE  # a shorter one is in the language of its slide
+    own = "" if fragment.kind in SIGNS else (long and tell_language(fragment.text, language)) or language
     return Block(before + fragment.text + after, fragment.method, number, fragment.box, fragment.kind, own)
 
 
