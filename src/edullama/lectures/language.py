@@ -29,6 +29,11 @@ def tell_usual_language(text: str) -> str:
     return str(_identifier().classify(words)[0]) if len(words) >= FEW_LETTERS else ""
 
 
+def load_languages() -> None:
+    """Load the model, half a second's work, ahead of its first use."""
+    _identifier()
+
+
 @cache
 def _identifier_of(usual: str) -> Any:
     """Return one that knows few languages, which is faster."""

@@ -9,7 +9,7 @@ from itertools import chain
 from edullama.lectures.decision import FEW_LETTERS, Decision, used_pictures
 from edullama.lectures.furniture import find_furniture
 from edullama.lectures.hyphens import collect_words, resolve
-from edullama.lectures.language import tell_language, tell_usual_language
+from edullama.lectures.language import load_languages, tell_language, tell_usual_language
 from edullama.lectures.overlays import Steps, join_steps, list_steps, merge_steps
 from edullama.lectures.pages import Fragment, Loss, Page, Scan, count_characters, count_letters
 from edullama.lectures.review import Use
@@ -69,7 +69,7 @@ class _Draft:
 
 def make_all_slides(sources: Sequence[Source], workers: int) -> list[Lecture]:
     """Turn lectures into slides, side by side. A defect of ours ends the run: what was read is in the cache."""
-    tell_language("")  # loads the model once, before the workers branch off
+    load_languages()  # once, before the workers branch off
     jobs = [Job(_make_each, (), [source]) for source in sorted(sources, key=lambda source: -len(source.pages))]
     made = {}
     for _, source, lecture in work_through(jobs, workers, Limits(seconds=600)):
