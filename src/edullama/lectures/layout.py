@@ -68,7 +68,7 @@ def _fragment(part: Part, widest: Mapping[int, float]) -> Fragment:
     kind = tell_kind(part.lines, text)
     if kind == "code" and len(part.lines) > 1:
         text = join_code(part.lines)
-    return Fragment(text, part.box, size, kind)
+    return Fragment(text, part.box, size, kind, faded=any(line.faded for line in part.lines))
 
 
 def _loss(part: Part) -> Loss:
@@ -189,7 +189,9 @@ def _join_pieces(fragments: Iterable[Fragment]) -> list[Fragment]:
         last = joined[-1] if joined and fragment.kind in ("formula", "code") else None
         if last and last.kind == fragment.kind and _are_near(last, fragment):
             box, size = union((last.box, fragment.box)), max(last.size, fragment.size)
-            joined[-1] = Fragment(f"{last.text}\n{fragment.text}", box, size, fragment.kind)
+            joined[-1] = Fragment(
+                f"{last.text}\n{fragment.text}", box, size, fragment.kind, faded=last.faded or fragment.faded
+            )
         else:
             joined.append(fragment)
     return joined

@@ -114,7 +114,7 @@ def _unfolds(last: _Step, step: _Step, least: float, most: float) -> bool:
     """Tell whether a list stays, greyed out, while one of its points after the other is opened up."""
     if step.page.label:  # where there are labels, they would tell
         return False
-    if least >= UNFOLDED and most >= HALF:
+    if least >= UNFOLDED and most >= HALF and any(part.faded for part in (*last.rest, *step.rest)):
         return True
     stayed = {_plain(line) for line in _lines(last)} & {_plain(line) for line in _lines(step)}
     return least >= UNFOLDED and len(stayed) >= MANY_LINES

@@ -19,6 +19,7 @@ class Line:
     mono: bool  # every letter has the same width, as in code
     bold: bool
     maths: float = 0.0  # share of its characters that are set in a font for formulas
+    faded: bool = False  # in light grey, as points of a list are that are not the one being talked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Fragment:
     size: float  # of its letters, in points
     kind: BlockKind = "text"
     method: Method = "text"
+    faded: bool = False  # some line of it is in light grey
 
 
 @dataclass(frozen=True, slots=True)

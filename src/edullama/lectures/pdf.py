@@ -28,7 +28,7 @@ FILLED_OR_STROKED = 16 | 32  # in `char_flags`
 NO_UNICODE = 128 | 256  # in `char_flags`: what is given as text are numbers of glyphs
 MATHS_FONT = re.compile(r"CM(MI|SY|EX|BSY|MIB)|MS[AB]M|Math|Symbol|Euler|EU[FRS]M|RSFS|StMary|[tp]xsy|TeXGyre.*Math")
 TINY = 0.002  # of the page: bullets and dots
-NEARLY_WHITE = 0xF0
+LIGHT, NEARLY_WHITE = 0xA0, 0xF0  # shades
 PAGES_KEPT = 20  # after so many pages, decoded pictures and fonts are let go
 Looks = dict[str, Look]
 mupdf: Any = pymupdf  # its functions have no types
@@ -165,7 +165,8 @@ def _read_lines(block: dict[str, Any], *, visible: bool) -> list[Line]:
             whole = len(spans) == len(line["spans"])
             box = _round(line["bbox"] if whole else _union_of(worded))
             mono, bold = (all(span["flags"] & flag for span in worded) for flag in (MONOSPACED, BOLD))
-            lines.append(Line(text, box, _common_size(worded), mono, bold, _maths_share(worded)))
+            faded = all(_is_light_grey(span["color"]) for span in worded)
+            lines.append(Line(text, box, _common_size(worded), mono, bold, _maths_share(worded), faded))
     return lines
 
 
@@ -214,6 +215,12 @@ def _common_size(spans: Sequence[dict[str, Any]]) -> float:
 def _maths_share(spans: Sequence[dict[str, Any]]) -> float:
     maths = sum(len(span["text"]) for span in spans if _is_maths(span["font"]))
     return round(maths / sum(len(span["text"]) for span in spans), 2) if maths else 0.0
+
+
+@cache
+def _is_light_grey(colour: int) -> bool:
+    red, green, blue = colour.to_bytes(3)
+    return LIGHT <= min(red, green, blue) and max(red, green, blue) < NEARLY_WHITE
 
 
 @cache

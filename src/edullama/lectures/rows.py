@@ -59,7 +59,9 @@ def _merge(last: Line, line: Line) -> Line:
     own, added = len(last.text), len(line.text)
     maths = (last.maths * own + line.maths * added) / (own + added)
     size, mono, bold = max(last.size, line.size), last.mono and line.mono, last.bold and line.bold
-    return Line(last.text + space + line.text, union((last.box, line.box)), size, mono, bold, maths)
+    return Line(
+        last.text + space + line.text, union((last.box, line.box)), size, mono, bold, maths, last.faded and line.faded
+    )
 
 
 def _from_top(line: Line) -> tuple[float, float]:
