@@ -24,6 +24,7 @@ RUNNING = "running head or foot"  # the reason in removed.jsonl
 DECORATION = {"logo", "background", "icon"}  # kinds in images.csv
 FEWEST_PAGES = 3  # our rows about fewer are no claim that a picture is repeated
 SAME_BOX = 0.5  # intersection over union
+SAME_EDGE = 0.05  # of the page: PDFs give lines with the space that their corners might take
 SAME_PAGES = 0.5  # of the longer list
 TOKEN = re.compile(r"[^\W\d_]+|[^\w\s]")
 Record = dict[str, Any]
@@ -184,7 +185,9 @@ def _compare_logos(labels: Iterable[Record], images: Iterable[dict[str, str]]) -
 
 def _same_logo(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     enough = SAME_PAGES * max(len(one[1]), len(other[1]))
-    return one[0] == other[0] and len(one[1] & other[1]) >= enough and _iou(one[2], other[2]) >= SAME_BOX
+    same_edges = all(abs(a - b) <= SAME_EDGE for a, b in zip(one[2], other[2], strict=True))
+    same_box = same_edges or _iou(one[2], other[2]) >= SAME_BOX
+    return one[0] == other[0] and len(one[1] & other[1]) >= enough and same_box
 
 
 def _iou(one: tuple[float, ...], other: tuple[float, ...]) -> float:

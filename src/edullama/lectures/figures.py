@@ -8,7 +8,7 @@ from edullama.lectures.pages import Picture, area, overlap, union
 from edullama.records import Box
 
 TILE_GAP = 1.5  # points
-SHAPE_GAP = 6.0
+SHAPE_GAP = 12.0
 BACKGROUND = 0.8  # of the page: what covers more lies behind everything
 PANEL = 0.15  # a filled box that covers more of the page is a panel that text stands on
 FEWEST_SHAPES = 5  # frames, rules and bullets are fewer

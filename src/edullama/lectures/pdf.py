@@ -220,7 +220,7 @@ def _maths_share(spans: Sequence[dict[str, Any]]) -> float:
 @cache
 def _is_light_grey(colour: int) -> bool:
     red, green, blue = colour.to_bytes(3)
-    return LIGHT <= min(red, green, blue) and max(red, green, blue) < NEARLY_WHITE
+    return min(red, green, blue) >= LIGHT and max(red, green, blue) < NEARLY_WHITE
 
 
 @cache
@@ -233,7 +233,7 @@ def _read_shapes(page: Any, blocks: Sequence[dict[str, Any]], box: Box) -> list[
     boxes = [_round(block["bbox"]) for block in blocks]
     pairs = zip(blocks, boxes, strict=True)
     if any(block["stroked"] and not block["isrect"] and _leaves(own, box) for block, own in pairs):
-        boxes = _ask_again(page, len(blocks)) or boxes
+        return _ask_again(page, box)
     shapes = []
     for block, own in zip(blocks, boxes, strict=True):
         white = min(block["color"].to_bytes(4)[1:]) >= NEARLY_WHITE and not block["stroked"]
@@ -245,13 +245,15 @@ def _leaves(box: Box, page: Box) -> bool:
     return box[0] < page[0] or box[1] < page[1] or box[2] > page[2] or box[3] > page[3]
 
 
-def _ask_again(page: Any, count: int) -> list[Box]:
-    """Return the boxes of a page's paths from its drawing commands: text pages give lines of scaled drawings wild ones.
-
-    Empty where the two do not count the same paths.
-    """
-    boxes = [_round(box) for kind, box in page.get_bboxlog() if kind.endswith("path")]
-    return boxes if len(boxes) == count else []
+def _ask_again(page: Any, box: Box) -> list[Shape]:
+    """Return a page's shapes from its drawing commands: text pages give lines of scaled drawings wild boxes."""
+    shapes = []
+    for drawing in page.get_cdrawings():
+        filled = drawing["type"] == "f"
+        plain = filled and len(drawing["items"]) == 1 and drawing["items"][0][0] in ("re", "qu")
+        white = filled and min(drawing["fill"]) * 255 >= NEARLY_WHITE
+        shapes.append(Shape(clip(_round(drawing["rect"]), box), plain, white))
+    return shapes
 
 
 def _read_bitmaps(page: Any, drawn: Any, digests: "_Digests", box: Box) -> list[Picture]:

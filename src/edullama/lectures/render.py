@@ -34,9 +34,11 @@ def render(document: Any, number: int, box: Box | None, dpi: int, *, blank_text:
 def lighten_bars(pixmap: Any) -> None:
     """Invert, in place, the dark bars that cross a grey picture: OCR misses white titles on them."""
     pixels = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
-    dark = np.median(pixels[:, : pixmap.width : COLUMN_STEP], axis=1) < DARK
+    shades = np.median(pixels[:, : pixmap.width : COLUMN_STEP], axis=1)
+    dark = shades < DARK
     if dark.mean() < MOSTLY:
-        pixels[dark] = WHITE - pixels[dark]
+        above = pixels[dark].astype(np.int16) - shades[dark, None].astype(np.int16)
+        pixels[dark] = WHITE - above.clip(0, WHITE)
 
 
 def draw(document: Any, number: int, box: Box) -> bytes | None:

@@ -11,6 +11,8 @@ FEWEST_PAGES = 4  # fewer show no style
 USUAL = 0.4  # of the pages with a title set it alike
 SIZE_STEP = 0.12  # sizes that differ by less are the same to the eye, or to OCR
 SAME_HEIGHT = 0.06  # of the page
+NEARLY = 0.75  # of the usual size, that other titles may have
+FEW_TEXTS, FEW_WORDS = 2, 6
 LARGE = 1.05  # times the usual size: the title of the lecture or of a section
 
 
@@ -59,5 +61,7 @@ def _fit(page: Page, found: Fragment | None, style: tuple[float, float], repeate
     if large:
         most = max(fragment.size for fragment in large)
         return next(fragment for fragment in large if fragment.size >= 0.9 * most)
-    at_top = found is not None and abs(found.box[1] / height - style[1]) <= SAME_HEIGHT
-    return found if at_top and found is not None and found.size >= 0.75 * style[0] else None
+    if found is None or found.size < NEARLY * style[0]:
+        return None
+    alone = len(worded) <= FEW_TEXTS and len(found.text.split()) <= FEW_WORDS  # the page opens a section
+    return found if alone or abs(found.box[1] / height - style[1]) <= SAME_HEIGHT else None
