@@ -64,7 +64,8 @@ def used_images(images: Sequence[Image]) -> frozenset[str]:
 def used_pictures(page: Page, used: frozenset[str]) -> list[Picture]:
     """Return the images of a page that count and are large enough to tell something, each once.
 
-    Drawings are left to their labels, which stand in the text layer.
+    Drawings are left to their labels in the text layer, where they have any.
     """
-    found = {p.image: p for p in page.pictures if p.image in used and p.what != "vector" and p.area >= FIGURE_AREA}
+    telling = (p for p in page.pictures if p.image in used and (p.what != "vector" or p.silent))
+    found = {p.image: p for p in telling if p.area >= FIGURE_AREA}
     return sorted(found.values(), key=lambda picture: (picture.box[1], picture.box[0]))

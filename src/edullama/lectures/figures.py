@@ -54,7 +54,7 @@ def find_drawings(shapes: Iterable[Shape], texts: Sequence[Box], page: Box) -> t
     for shape in sampled:
         members[next(index for index, box in enumerate(boxes) if _inside(shape.box, box))].append(shape)
     pairs = zip(boxes, members, strict=True)
-    return (*paper, *(_drawing(box, own, page) for box, own in pairs if _is_drawing(box, own, texts, page)))
+    return (*paper, *(_drawing(box, own, page, texts) for box, own in pairs if _is_drawing(box, own, texts, page)))
 
 
 def cluster(boxes: Sequence[Box], gap: float) -> list[Box]:
@@ -113,12 +113,14 @@ def _is_drawing(box: Box, own: Sequence[Shape], texts: Sequence[Box], page: Box)
     return sum(overlap(text, box) for text in texts) <= MOST_TEXT * area(box)
 
 
-def _drawing(box: Box, own: Sequence[Shape], page: Box) -> Picture:
+def _drawing(box: Box, own: Sequence[Shape], page: Box, texts: Sequence[Box] = ()) -> Picture:
     """Name a drawing by where its shapes lie within it, so that it is known again anywhere on another page."""
     places = sorted(tuple(round((edge - box[index % 2]) / 2) for index, edge in enumerate(s.box)) for s in own)
     rounded = (round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1))
     width, height = round(box[2] - box[0]), round(box[3] - box[1])
-    return Picture(name_image(repr(places).encode()), "vector", width, height, rounded, share(box, page))
+    silent = bool(texts) and not any(overlap(text, box) for text in texts)
+    name = name_image(repr(places).encode())
+    return Picture(name, "vector", width, height, rounded, share(box, page), silent=silent)
 
 
 def share(box: Box, page: Box) -> float:

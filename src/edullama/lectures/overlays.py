@@ -10,7 +10,7 @@ from typing import Literal
 
 from edullama.errors import InputError
 from edullama.lectures.layout import find_title
-from edullama.lectures.pages import HYPHEN, Fragment, Loss, Page
+from edullama.lectures.pages import HYPHEN, Fragment, Loss, Page, Picture
 from edullama.lectures.review import Use, read_rows, read_use, write_rows
 from edullama.lectures.slide_kinds import is_outline_title
 from edullama.records import Box
@@ -156,9 +156,17 @@ def _keeps_all(last: _Step, step: _Step) -> bool:
 
 def _adds_to_title(last: _Step, step: _Step) -> bool:
     """Tell whether a page adds to one with a title and pictures alone; where there are labels, they would tell."""
-    before, now = ({picture.image for picture in one.page.pictures} for one in (last, step))
-    adds = (before or step.rest) and before <= now and not step.page.label
+    before, now = last.page.pictures, step.page.pictures
+    stay = all(any(_stays(picture, other, step.page) for other in now) for picture in before)
+    adds = (before or step.rest) and stay and not step.page.label
     return bool(adds) and _at_one_place(last.title_box, step.title_box, step.page)
+
+
+def _stays(picture: Picture, other: Picture, page: Page) -> bool:
+    """Tell whether a picture stands on a page still, or a drawing of its size at its place."""
+    drawn = picture.what == other.what == "vector"
+    ends = all(abs(picture.box[i] - other.box[i]) <= SAME_PLACE * page.width for i in range(4))
+    return picture.image == other.image or (drawn and ends)
 
 
 def _at_one_place(one: Box, other: Box, page: Page) -> bool:

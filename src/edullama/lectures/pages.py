@@ -45,6 +45,7 @@ class Picture:
     box: Box
     area: float  # share of the page
     xref: int = 0  # number of a bitmap in its PDF; 0: it has none
+    silent: bool = False  # a drawing without text in it: its labels, if any, are drawn as well
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from edullama.progress import Advance, bar
 from edullama.records import Failure
 from edullama.workers import Job, Limits, Lost, work_through
 
-READER = "2"  # another one with every change to what a page's record says: older records are then read anew
+READER = "3"  # another one with every change to what a page's record says: older records are then read anew
 PAGES_A_JOB = 40  # a long lecture keeps all workers busy
 MANY_PAGES = 1000  # more are a book rather than a lecture
 LIMITS = Limits()

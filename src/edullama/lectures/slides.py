@@ -20,7 +20,7 @@ from edullama.records import Balance, Block, BlockKind, PageMethod, Reading, Rem
 from edullama.workers import Job, Limits, Lost, WorkerError, work_through
 
 WORD = re.compile(r"[^\W\d_]{3,}")
-FEWEST_NEW_WORDS = 4  # in a figure
+FEWEST_NEW_WORDS = 3  # in a figure
 ALONE = 60  # characters that tell their language by themselves
 LONG_TITLE = 150  # characters; longer is a paragraph that happens to stand at the top
 FURNITURE = "running head or foot"
