@@ -37,6 +37,9 @@ FEWEST_WORDS = 30  # on a page
 FEWEST_LETTERS = 0.8  # of the characters: formulas have no text layer to compare with
 LARGEST_PICTURES = 0.1  # of the page: OCR rightly reads what stands in them
 MOST_REPEATED = 0.6  # of the words of the page before: an overlay
+DEVELOPED_ON = {  # decks that were looked at while OCR was made better
+    "RWU19_ADL_01_Schutera", "java-classic__generics3-polymorphism", "java-modern__optional", "junit__junit4-property",
+}  # fmt: skip
 Slide = dict[str, Any]
 SOURCES = {
     "en": (DATA / "dl_schutera_en" / "slides", SAMPLE, "0[1245]-*.pdf"),
@@ -115,7 +118,8 @@ def _rows(language: str, compared: Sequence[Comparison]) -> list[Row]:
 def _choose_pages(language: str) -> list[tuple[Path, list[int]]]:
     """Choose decks of a language with most pages of prose, and those pages (0-based)."""
     folder, fallback, pattern = SOURCES[language]
-    paths = sorted(folder.glob("*.pdf")) or sorted(fallback.glob(pattern))
+    fresh = [path for path in sorted(folder.glob("*.pdf")) if path.stem not in DEVELOPED_ON]
+    paths = fresh or sorted(fallback.glob(pattern))
     candidates = [(path, _prose_pages(path)) for path in paths]
     chosen, left = [], PAGES
     for path, numbers in sorted(candidates, key=lambda candidate: -len(candidate[1])):

@@ -19,6 +19,7 @@ COMPARED = 9, 8  # pixels
 FLAT = 6  # shades of 256
 ALIKE = 2  # bits of 64 in which the looks of the same image may differ
 BITS = 8  # bytes
+WHOLE_PAGE = 0.9  # a scan: two of them may show the same table of contents, with another line marked
 mupdf: Any = pymupdf  # its functions have no types
 core: Any = pymupdf.mupdf
 
@@ -61,7 +62,8 @@ def unite_alike(pages: Sequence[Page], looks: Mapping[str, Look]) -> list[Page]:
 
 def _names_by_look(pages: Iterable[Page], looks: Mapping[str, Look]) -> dict[str, str]:
     """Return, for each image that looks like an earlier one, that one's name."""
-    shapes = {p.image: (p.what, round(p.width / max(1, p.height), 1)) for page in pages for p in page.pictures}
+    pictures = [picture for page in pages for picture in page.pictures if picture.area < WHOLE_PAGE]
+    shapes = {p.image: (p.what, round(p.width / max(1, p.height), 1)) for p in pictures}
     known: dict[tuple[str, float], list[str]] = defaultdict(list)
     names = {}
     for image, shape in shapes.items():

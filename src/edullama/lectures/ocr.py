@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, pairwise
@@ -18,18 +18,27 @@ from edullama.lectures.characters import repair
 from edullama.lectures.layout import arrange
 from edullama.lectures.pages import Fragment, Line, Loss, Scan, union
 from edullama.lectures.pdf import open_pdf
-from edullama.lectures.render import is_flat, lighten_bars, render
+from edullama.lectures.render import even_out, is_flat, lighten_bars, paint_over, render
 from edullama.lectures.rows import COLUMN_GAP
 from edullama.records import Box
 
 DPI = 300  # Tesseract's models were trained on letters of this size
 TIMEOUT = 120.0  # seconds a page
-SLACK = 0.5  # letter heights: boxes here end with the letters, so lines with and without a "g" seem unevenly spaced
+SLACK = 0.2  # of the size of the font, which is known roughly
 SURE_ENOUGH = 40.0  # per cent
-MISREAD_BULLET = re.compile(r"""^(?:[»«¢°*©®■.]|["“'‘]=|[=e](?=\s+[A-ZÄÖÜ]))\s+(?=\S)""")  # what bullets are taken for
+MISREAD_BULLET = re.compile(r"""^(?:[»«¢°*©®■.]|["“'‘«]=|[=e](?=\s+["“„]?[A-ZÄÖÜ]))\s+(?=\S)""")  # taken for bullets
+MISREAD_COMMENT = re.compile(r"^(?:/f|f/|ff|/{2}\s*/)(?=\s)")  # two strokes, in italics
 LINE_LEVEL_COLUMNS = ("block_num", "par_num", "line_num")
-PAGE_MODE, FIGURE_MODE = "3", "11"  # Tesseract's page segmentation: a laid out page; words wherever they stand
-SURE_PAGE = 75.0  # handwriting stays below 61, printed pages lie above 90
+LAID_OUT, SPARSE = "3", "11"  # Tesseract's page segmentation: a page; words wherever they stand
+SURE_WORD = 50.0  # per cent
+SURE_PAGE = 75.0  # of longer words, handwriting stays below 60, printed pages lie above 90
+LONG_WORD = 3  # characters
+LINE_GAP = 0.9  # of the size of the font
+OTHER_SIZE = 1.3  # times
+BRACKETS = re.compile(r"[{}()\[\];]+")  # alone on a line of code
+LETTER = re.compile(r"[^\W_]")
+TALL, LOW = re.compile(r"[^\W_acegmnopqrsuvwxyz]|[äöü()\[\]{}/|]"), re.compile(r"[gjpqyQ()\[\]{}/|,;_]")
+X_HEIGHT, ASCENDER, DESCENDER = 0.5, 0.22, 0.2  # of the size of the font
 UNSURE = "OCR too unsure to be trusted, as of handwriting"
 SURE_LABEL = 70.0  # per cent: strokes of a drawing are taken for letters more easily than those of a page
 FEWEST_LETTERS = 8  # in a figure: fewer are axis ticks and misread strokes
@@ -87,7 +96,7 @@ def scan(path: Path, password: str, languages: str, items: Sequence[Place]) -> I
 def scan_picture(image: bytes, languages: str) -> Scan:
     """Read the words in a picture that belongs to no PDF."""
     try:
-        table = _run_tesseract(image, languages, DPI, FIGURE_MODE)
+        table = _run_tesseract(image, languages, DPI, SPARSE)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError, OSError) as error:
         return Scan((), f"OCR failed: {_last_words(error)}")
     return Scan(_read_labels(table, (0.0, 0.0, 0.0, 0.0)))
@@ -100,19 +109,39 @@ def _scan(document: Any, item: Place, languages: str) -> Scan:
     page = document[item.number - 1].rect
     dpi = round(pixmap.width / ((item.box[2] - item.box[0]) if item.box else page.width) * 72)
     lighten_bars(pixmap)
-    image = bytes(pixmap.tobytes("png"))
+    even_out(pixmap)
     if item.box:
-        return Scan(_read_labels(_run_tesseract(image, languages, dpi, FIGURE_MODE), item.box))
-    return read_table(_run_tesseract(image, languages, dpi, PAGE_MODE), dpi)
+        return Scan(_read_labels(_run_tesseract(bytes(pixmap.tobytes("png")), languages, dpi, SPARSE), item.box))
+    words = _look_twice(pixmap, languages, dpi)
+    return make_scan(words)
 
 
-def read_table(table: str, dpi: int = DPI) -> Scan:
-    """Turn Tesseract's table of words into fragments in reading order, or losses where it is unsure of most words."""
-    words = [row for row in _rows(table, dpi) if _is_word(row)]
-    blocks = (list(block) for _, block in groupby(words, key=lambda row: row.place[:2]))
-    arranged = arrange([lines for block in blocks for lines in _read_block(block)], slack=SLACK)
+def _look_twice(pixmap: Any, languages: str, dpi: int) -> list[Word]:
+    """Read a page as Tesseract lays it out, then what that left out or misread: what it takes for pictures, say."""
+    first = _read_words(_run_tesseract(bytes(pixmap.tobytes("png")), languages, dpi, LAID_OUT), dpi)
+    lines = (list(line) for _, line in groupby(first, key=lambda word: word.place))
+    sure = [word for line in lines if _is_sure(line) for word in line]
+    paint_over(pixmap, [word.box for word in sure], dpi)
+    second = _read_words(_run_tesseract(bytes(pixmap.tobytes("png")), languages, dpi, SPARSE), dpi)
+    return sure + [replace(word, place=(-1, *word.place)) for word in second]
+
+
+def _is_sure(line: Sequence[Word]) -> bool:
+    """Tell whether a line needs no second look; one word in it is often a sign or a symbol."""
+    doubtful = sum(word.sure < SURE_WORD for word in line)
+    return doubtful <= len(line) // 3 and _is_credible(line)
+
+
+def _read_words(table: str, dpi: int) -> list[Word]:
+    return [row for row in _rows(table, dpi) if _is_word(row)]
+
+
+def make_scan(words: Sequence[Word]) -> Scan:
+    """Turn words into fragments in reading order, or into losses where Tesseract is unsure of most."""
+    lines = [line for line in _find_lines(words) if _is_credible(line)]
+    arranged = arrange(_stack([_read_line(line) for line in lines]), slack=SLACK)
     fragments = tuple(replace(fragment, method="ocr") for fragment in arranged.fragments)
-    if words and median(word.sure for word in words) < SURE_PAGE:
+    if lines and _how_sure(lines) < SURE_PAGE:
         return Scan((), lost=tuple(Loss(f.text, UNSURE, f.box) for f in fragments) + arranged.lost)
     return Scan(fragments, lost=arranged.lost)
 
@@ -170,17 +199,25 @@ def _is_word(row: Word) -> bool:
     return bool(row.text.strip())
 
 
-def _read_block(block: Sequence[Word]) -> list[list[Line]]:
-    """Return the lines of a block, rows of a table each apart, without what is not credible."""
-    lines = (_split_at_gaps(list(words)) for _, words in groupby(block, key=lambda row: row.place))
-    kept = [runs for line in lines if (runs := [run for run in line if _is_credible(run)])]
-    parts = (list(part) for _, part in groupby(enumerate(kept), key=lambda item: len(item[1]) > 1 and item[0]))
-    return [[_read_line([word for run in runs for word in run]) for _, runs in part] for part in parts]
+def _find_lines(words: Sequence[Word]) -> list[list[Word]]:
+    """Join what stands on one line with no wide gap between.
+
+    Tesseract joins columns that stand close to each other, and parts lines at signs that it is unsure of.
+    """
+    pieces = [run for _, piece in groupby(words, key=lambda word: word.place) for run in _split_at_gaps(list(piece))]
+    lines: list[list[Word]] = []
+    for piece in sorted(pieces, key=lambda piece: piece[0].box[0]):
+        before = next((line for line in reversed(lines) if _goes_on(line, piece)), None)
+        if before is None:
+            lines.append(piece)
+        else:
+            before.extend(piece)
+    return lines
 
 
 def _split_at_gaps(words: Sequence[Word]) -> list[list[Word]]:
     """Part what Tesseract takes for one line though a wide gap is in it, such as a title and a logo."""
-    wide = COLUMN_GAP * max(word.box[3] - word.box[1] for word in words)
+    wide = COLUMN_GAP * (_size(words) or max(word.box[3] - word.box[1] for word in words))
     runs = [[words[0]]]
     for last, word in pairwise(words):
         if word.box[0] - last.box[2] > wide:
@@ -189,14 +226,71 @@ def _split_at_gaps(words: Sequence[Word]) -> list[list[Word]]:
     return runs
 
 
+def _goes_on(line: Sequence[Word], piece: Sequence[Word]) -> bool:
+    """Tell whether a piece, which begins no further left, goes on with a line; lone signs are of any size."""
+    last, first = line[-1].box, piece[0].box
+    size, other = _size(line) or _size(piece), _size(piece) or _size(line)
+    shared = min(last[3], first[3]) - max(last[1], first[1])
+    level = shared > 0.5 * min(last[3] - last[1], first[3] - first[1])
+    alike = max(size, other) < OTHER_SIZE * min(size, other)
+    return level and alike and -0.5 * size < first[0] - last[2] < COLUMN_GAP * size
+
+
+def _size(words: Iterable[Word]) -> float:
+    """Return the size of the font, from how high letters of their shapes are in most fonts; 0.0 without letters."""
+    sizes = [(word.box[3] - word.box[1]) / _share_of_size(word.text) for word in words if LETTER.search(word.text)]
+    return median(sizes) if sizes else 0.0
+
+
+def _share_of_size(text: str) -> float:
+    return X_HEIGHT + ASCENDER * bool(TALL.search(text)) + DESCENDER * bool(LOW.search(text))
+
+
+def _stack(lines: Iterable[Line]) -> list[list[Line]]:
+    """Put lines that stand closely one below the other, in letters of one size, into blocks."""
+    blocks: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: (line.box[1], line.box[0])):
+        above = next((block for block in reversed(blocks) if _follows(block[-1], line)), None)
+        if above is None:
+            blocks.append([line])
+        else:
+            above.append(line)
+    return blocks
+
+
+def _follows(last: Line, line: Line) -> bool:
+    near = -SLACK * line.size < line.box[1] - last.box[3] < LINE_GAP * max(last.size, line.size)
+    over = min(last.box[2], line.box[2]) > max(last.box[0], line.box[0])
+    return near and over and max(last.size, line.size) < OTHER_SIZE * min(last.size, line.size)
+
+
+def _how_sure(lines: Sequence[Sequence[Word]]) -> float:
+    """Return how sure Tesseract is of most words; short ones, often strokes, count where there are no others."""
+    words = [word for line in lines for word in line]
+    return median([word.sure for word in words if len(word.text) >= LONG_WORD] or [word.sure for word in words])
+
+
 def _is_credible(words: Sequence[Word]) -> bool:
     """Tell whether words are more than strokes of a drawing taken for letters."""
-    sure = median(word.sure for word in words) >= SURE_ENOUGH
-    return sure and sum(char.isalnum() for word in words for char in word.text) > 1
+    sure = median(word.sure for word in words)
+    if sure >= SURE_PAGE and BRACKETS.fullmatch("".join(word.text for word in words)):
+        return True
+    return sure >= SURE_ENOUGH and sum(char.isalnum() for word in words for char in word.text) > 1
 
 
 def _read_line(words: Sequence[Word]) -> Line:
-    boxes = [word.box for word in words]
-    size = round(median(box[3] - box[1] for box in boxes), 1)
-    text = MISREAD_BULLET.sub("• ", repair(" ".join(word.text for word in words)))
-    return Line(text, union(boxes), size, mono=False, bold=False)
+    """Return a line, its box as high as its font, whatever letters it has."""
+    said = "".join(word.text for word in words)
+    left, top, right, bottom = union(word.box for word in words)
+    size = _size(words) or bottom - top
+    top -= 0.0 if TALL.search(said) else ASCENDER * size
+    bottom += 0.0 if LOW.search(said) else DESCENDER * size
+    kept = [word for last, word in zip((None, *words), words, strict=False) if not last or not _is_double(last, word)]
+    said = repair(" ".join(word.text for word in kept))
+    text = MISREAD_COMMENT.sub("//", MISREAD_BULLET.sub("• ", said))
+    return Line(text, (left, round(top, 1), right, round(bottom, 1)), round(size, 1), mono=False, bold=False)
+
+
+def _is_double(last: Word, word: Word) -> bool:
+    """Tell whether a sign was read twice: an equals sign is two strokes."""
+    return word.text == last.text and word.box[0] < last.box[2]

@@ -1,10 +1,12 @@
 """Pictures of pages and figures, for OCR and for description."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pymupdf
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from edullama.records import Box
 
@@ -15,6 +17,8 @@ FIGURE_DPI = 150  # for vision models
 DARK = 110  # shade that half of a row is darker than, in a bar
 MOSTLY = 0.5  # of the rows: the whole page is dark then, which OCR copes with
 COLUMN_STEP = 8  # pixels
+TILE = 16  # pixels, less than a letter's height
+LEAST_CONTRAST = 30  # shades; weaker is noise
 mupdf: Any = pymupdf  # its functions have no types
 
 
@@ -25,10 +29,14 @@ def render(document: Any, number: int, box: Box | None, dpi: int, *, blank_text:
     scale = min(dpi / 72, (MOST_PIXELS / max(1.0, abs(clip.width * clip.height))) ** 0.5)
     pixmap = page.get_pixmap(matrix=mupdf.Matrix(scale, scale), clip=clip, colorspace="gray")
     if blank_text:
-        for left, top, right, bottom in _text_boxes(page):
-            area = mupdf.IRect(*(round(edge * scale) for edge in (left, top, right, bottom)))
-            pixmap.set_rect(area, (WHITE,))
+        paint_over(pixmap, _text_boxes(page), 72 * scale)
     return pixmap
+
+
+def paint_over(pixmap: Any, boxes: Iterable[Box], dpi: float) -> None:
+    """Make boxes, in points, of a grey picture white."""
+    for box in boxes:
+        pixmap.set_rect(mupdf.IRect(*(round(edge * dpi / 72) for edge in box)), (WHITE,))
 
 
 def lighten_bars(pixmap: Any) -> None:
@@ -39,6 +47,29 @@ def lighten_bars(pixmap: Any) -> None:
     if dark.mean() < MOSTLY:
         above = pixels[dark].astype(np.int16) - shades[dark, None].astype(np.int16)
         pixels[dark] = WHITE - above.clip(0, WHITE)
+
+
+def even_out(pixmap: Any) -> None:
+    """Make letters black and what they stand on white, in place: Tesseract has one threshold for all of a grey picture.
+
+    Shades are spread between the darkest and the lightest nearby.
+    """
+    width, height = pixmap.width, pixmap.height
+    pixels = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(height, pixmap.stride)[:, :width]
+    rows, columns = -(-height // TILE), -(-width // TILE)
+    padded = np.pad(pixels, ((0, rows * TILE - height), (0, columns * TILE - width)), mode="edge")
+    tiles = padded.reshape(rows, TILE, columns, TILE)
+    darkest, lightest = tiles.min(axis=(1, 3)), tiles.max(axis=(1, 3))
+    low, high = _smooth(darkest, ImageFilter.MinFilter(5)), _smooth(lightest, ImageFilter.MaxFilter(3))
+    spread = (high - padded) * (WHITE / np.maximum(high - low, LEAST_CONTRAST))
+    pixels[:] = (WHITE - spread[:height, :width]).clip(0, WHITE)
+
+
+def _smooth(shades: NDArray[np.uint8], widen: ImageFilter.Filter) -> NDArray[np.float32]:
+    """Blow up a value a tile to one a pixel."""
+    rows, columns = shades.shape
+    image = Image.fromarray(shades).filter(widen).filter(ImageFilter.BoxBlur(2))
+    return np.asarray(image.resize((columns * TILE, rows * TILE), Image.Resampling.BILINEAR), np.float32)
 
 
 def draw(document: Any, number: int, box: Box) -> bytes | None:
