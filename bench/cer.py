@@ -3,7 +3,8 @@
 Pages of born-digital decks are drawn at 150 dpi in grey and put into PDFs without text. Compared is, page by page, what
 ingest makes of such a scan with what it makes of the same page's text layer: both went through the same cleaning, so
 that what differs is OCR's doing, reading order and signs for bullets included. Running heads count on neither side:
-what OCR read where one stands in the original is left out, and counted apart.
+what OCR read where one stands in the original is left out, and counted apart. So with formulas, whose signs have no
+order in a text layer that OCR could meet; with them included, the rate is given as well.
 """
 
 from collections import defaultdict
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from courses import (
     DATA,
     NO_OCR,
+    PAGE_BY_PAGE,
     SAMPLE,
     WITH_OCR,
     have,
@@ -41,6 +43,7 @@ DEVELOPED_ON = {  # decks that were looked at while OCR was made better
     "RWU19_ADL_01_Schutera", "java-classic__generics3-polymorphism", "java-modern__optional", "junit__junit4-property",
 }  # fmt: skip
 Slide = dict[str, Any]
+Places = dict[tuple[str, int], list[Any]]  # boxes by lecture and page
 SOURCES = {
     "en": (DATA / "dl_schutera_en" / "slides", SAMPLE, "0[1245]-*.pdf"),
     "de": (DATA / "prog2_hsbi_de" / "slides", SAMPLE, "03-*.pdf"),
@@ -58,7 +61,7 @@ class Comparison:
 
 def measure_cer(options: Options) -> Finding:
     """Read the scans of both languages in one run, and compare them with the text layers."""
-    with new_course(WITH_OCR) as scans, new_course(NO_OCR) as originals:
+    with new_course(WITH_OCR + PAGE_BY_PAGE) as scans, new_course(NO_OCR + PAGE_BY_PAGE) as originals:
         languages = {}
         for language in SOURCES:
             for path, numbers in _choose_pages(language):
@@ -67,34 +70,61 @@ def measure_cer(options: Options) -> Finding:
                 _cut(path, numbers, originals / "lectures" / path.name)
         ingest(originals)
         run = ingest(scans)
-        expected = text_by_page(read_slides(originals))
-        kept, left = _leave_out(read_slides(scans), read_jsonl(originals, "removed.jsonl") or [])
-    read = text_by_page(kept)
-    rows = [Row("running heads left in by OCR", left, "blocks", over=f"{len(expected)} pages")]
-    figures = {}
+        slides, scanned = read_slides(originals), read_slides(scans)
+        heads = _places(read_jsonl(originals, "removed.jsonl") or [])
+    kept, left = _leave_out(scanned, heads)
+    worded, formulas = _part_formulas(slides)
+    prose = _compare_all(worded, _leave_out(kept, formulas)[0])
+    every = _compare_all(slides, kept)
+    rows = [Row("running heads left in by OCR", left, "blocks", over=f"{len(every)} pages")]
+    figures: dict[str, dict[str, float | None]] = defaultdict(dict)
     for language in SOURCES:
-        pages = [page for page in expected if languages[page[0]] == language and expected[page]]
-        compared = [_compare(expected[page], read.get(page, "")) for page in pages]
-        rows += _rows(language, compared)
-        figures[language] = rounded(rows[-2].value, 4), rounded(rows[-1].value, 4)
+        own = [[pages[page] for page in pages if languages[page[0]] == language] for pages in (prose, every)]
+        found = _rows(language, *own)
+        rows += found
+        for name, row in zip(("cer", "cer_any_order", "cer_with_formulas"), found, strict=True):
+            figures[name][language] = rounded(row.value, 4)
     cores = run.user_seconds / run.seconds
-    rows.append(Row("processors busy at OCR", cores, "cores", over=f"{len(expected)} pages, start-up included"))
-    rows.append(Row("speed of OCR", len(expected) / run.seconds, "pages/s", over=f"{len(expected)} pages"))
-    in_order, any_order = ({name: pair[index] for name, pair in figures.items()} for index in (0, 1))
-    return Finding(rows, {"cer": in_order, "cer_any_order": any_order, "ocr_cores": round(cores, 2)})
+    rows.append(Row("processors busy at OCR", cores, "cores", over=f"{len(every)} pages, start-up included"))
+    rows.append(Row("speed of OCR", len(every) / run.seconds, "pages/s", over=f"{len(every)} pages"))
+    return Finding(rows, {**figures, "ocr_cores": round(cores, 2)})
 
 
-def _leave_out(slides: Iterable[Slide], removed: Sequence[dict[str, Any]]) -> tuple[list[Slide], int]:
-    """Take out the blocks that stand where the original has running heads; returns how many as well."""
-    places = defaultdict(list)
+def _places(removed: Sequence[dict[str, Any]]) -> Places:
+    """Return where running heads and the like stood, by lecture and page."""
+    places: Places = defaultdict(list)
     for row in removed if have(removed, "box", "removed.jsonl") else []:
         places[row["lecture"], row["page"]].append(mupdf.Rect(row["box"]))
+    return places
+
+
+def _part_formulas(slides: Iterable[Slide]) -> tuple[list[Slide], Places]:
+    """Part formulas from slides, and tell where they stood."""
+    worded = []
+    places: Places = defaultdict(list)
+    for slide in slides:
+        for block in slide["blocks"]:
+            if block["kind"] == "formula":
+                places[slide["lecture"], block["page"]].append(mupdf.Rect(block["box"]))
+        worded.append({**slide, "blocks": [block for block in slide["blocks"] if block["kind"] != "formula"]})
+    return worded, places
+
+
+def _leave_out(slides: Iterable[Slide], places: Places) -> tuple[list[Slide], int]:
+    """Take out the blocks that stand in places; returns how many as well."""
     kept, left = [], 0
     for slide in slides:
-        running = {id(block) for block in slide["blocks"] if _covered(block, places[slide["lecture"], block["page"]])}
-        left += len(running)
-        kept.append({**slide, "blocks": [block for block in slide["blocks"] if id(block) not in running]})
+        blocks = slide["blocks"]
+        staying = [b for b in blocks if not _covered(b, places.get((slide["lecture"], b["page"]), ()))]
+        left += len(blocks) - len(staying)
+        kept.append({**slide, "blocks": staying})
     return kept, left
+
+
+def _compare_all(expected: Sequence[Slide], read: Sequence[Slide]) -> dict[tuple[str, int], Comparison]:
+    """Compare page by page."""
+    wanted, got = text_by_page(expected), text_by_page(read)
+    return {page: _compare(text, got.get(page, "")) for page, text in wanted.items() if text}
 
 
 def _covered(block: dict[str, Any], places: Iterable[Any]) -> bool:
@@ -102,17 +132,20 @@ def _covered(block: dict[str, Any], places: Iterable[Any]) -> bool:
     return bool(sum(abs(box & place) for place in places) > 0.5 * abs(box))
 
 
-def _rows(language: str, compared: Sequence[Comparison]) -> list[Row]:
-    length = sum(page.length for page in compared)
-    over = f"{len(compared)} pages, {length:,} characters; by page"
-    kinds = {f"CER, {language}": "edits", f"CER, {language}, order of lines set aside": "reordered"}
-    rows = []
-    for name, kind in kinds.items():
-        edits = [getattr(page, kind) for page in compared]
-        shares = [edit / page.length for edit, page in zip(edits, compared, strict=True)]
-        lowest, highest = min(shares, default=None), max(shares, default=None)
-        rows.append(Row(name, sum(edits) / length if length else None, "", lowest, highest, over))
-    return rows
+def _rows(language: str, prose: Sequence[Comparison], every: Sequence[Comparison]) -> list[Row]:
+    return [
+        _row(f"CER, {language}", prose, [page.edits for page in prose]),
+        _row(f"CER, {language}, order of lines set aside", prose, [page.reordered for page in prose]),
+        _row(f"CER, {language}, formulas included", every, [page.edits for page in every]),
+    ]
+
+
+def _row(name: str, pages: Sequence[Comparison], edits: Sequence[int]) -> Row:
+    length = sum(page.length for page in pages)
+    shares = [edit / page.length for edit, page in zip(edits, pages, strict=True)]
+    over = f"{len(pages)} pages, {length:,} characters; by page"
+    cer = sum(edits) / length if length else None
+    return Row(name, cer, "", min(shares, default=None), max(shares, default=None), over)
 
 
 def _choose_pages(language: str) -> list[tuple[Path, list[int]]]:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"  # real courses, beside the project where there are any
 SAMPLE = ROOT / "examples" / "course" / "lectures"
 NO_OCR = '[ingest]\ndescribe = "none"\nocr = "never"\n'
+PAGE_BY_PAGE = "overlays = false\n"  # a recipe's further line
 WITH_OCR = '[ingest]\ndescribe = "none"\n'
 DEFAULT = ""
 READ, PARTIAL = 0, 3  # exit codes: all read, some files not

@@ -18,15 +18,14 @@ from edullama.lectures.characters import repair
 from edullama.lectures.layout import arrange
 from edullama.lectures.pages import Fragment, Line, Loss, Scan, union
 from edullama.lectures.pdf import open_pdf
-from edullama.lectures.render import even_out, is_flat, lighten_bars, paint_over, render
-from edullama.lectures.rows import COLUMN_GAP
+from edullama.lectures.render import even_out, has_ink, is_flat, lighten_bars, paint_over, render
 from edullama.records import Box
 
 DPI = 300  # Tesseract's models were trained on letters of this size
 TIMEOUT = 120.0  # seconds a page
 SLACK = 0.2  # of the size of the font, which is known roughly
 SURE_ENOUGH = 40.0  # per cent
-MISREAD_BULLET = re.compile(r"""^(?:[»«¢°*©®■.]|["“'‘«]=|[=e](?=\s+["“„]?[A-ZÄÖÜ]))\s+(?=\S)""")  # taken for bullets
+MISREAD_BULLET = re.compile(r"""^(?:[»«¢°*©®■.]|["“'‘«]=|e(?=\s+["“„]?[A-ZÄÖÜ]))\s+(?=\S)""")  # taken for bullets
 MISREAD_COMMENT = re.compile(r"^(?:/f|f/|ff|/{2}\s*/)(?=\s)")  # two strokes, in italics
 LINE_LEVEL_COLUMNS = ("block_num", "par_num", "line_num")
 LAID_OUT, SPARSE = "3", "11"  # Tesseract's page segmentation: a page; words wherever they stand
@@ -34,8 +33,11 @@ SURE_WORD = 50.0  # per cent
 SURE_PAGE = 75.0  # of longer words, handwriting stays below 60, printed pages lie above 90
 LONG_WORD = 3  # characters
 LINE_GAP = 0.9  # of the size of the font
+COLUMN_GAP = 1.6  # likewise; words of a line stand closer
+INDENT = 0.3  # likewise; what is less is OCR's inaccuracy
 OTHER_SIZE = 1.3  # times
 BRACKETS = re.compile(r"[{}()\[\];]+")  # alone on a line of code
+SQUARE = 1.4  # width by height, at most
 LETTER = re.compile(r"[^\W_]")
 TALL, LOW = re.compile(r"[^\W_acegmnopqrsuvwxyz]|[äöü()\[\]{}/|]"), re.compile(r"[gjpqyQ()\[\]{}/|,;_]")
 X_HEIGHT, ASCENDER, DESCENDER = 0.5, 0.22, 0.2  # of the size of the font
@@ -122,6 +124,8 @@ def _look_twice(pixmap: Any, languages: str, dpi: int) -> list[Word]:
     lines = (list(line) for _, line in groupby(first, key=lambda word: word.place))
     sure = [word for line in lines if _is_sure(line) for word in line]
     paint_over(pixmap, [word.box for word in sure], dpi)
+    if not has_ink(pixmap):
+        return sure
     second = _read_words(_run_tesseract(bytes(pixmap.tobytes("png")), languages, dpi, SPARSE), dpi)
     return sure + [replace(word, place=(-1, *word.place)) for word in second]
 
@@ -246,10 +250,20 @@ def _share_of_size(text: str) -> float:
     return X_HEIGHT + ASCENDER * bool(TALL.search(text)) + DESCENDER * bool(LOW.search(text))
 
 
+def _align(lines: Iterable[Line]) -> list[Line]:
+    """Let lines begin at one place that begin at nearly one, so that they are sorted from the top."""
+    aligned: list[Line] = []
+    for line in sorted(lines, key=lambda line: line.box[0]):
+        near = aligned and line.box[0] - aligned[-1].box[0] < INDENT * line.size
+        left = aligned[-1].box[0] if near else line.box[0]
+        aligned.append(replace(line, box=(left, *line.box[1:])))
+    return aligned
+
+
 def _stack(lines: Iterable[Line]) -> list[list[Line]]:
     """Put lines that stand closely one below the other, in letters of one size, into blocks."""
     blocks: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: (line.box[1], line.box[0])):
+    for line in sorted(_align(lines), key=lambda line: (line.box[1], line.box[0])):
         above = next((block for block in reversed(blocks) if _follows(block[-1], line)), None)
         if above is None:
             blocks.append([line])
@@ -286,7 +300,7 @@ def _read_line(words: Sequence[Word]) -> Line:
     top -= 0.0 if TALL.search(said) else ASCENDER * size
     bottom += 0.0 if LOW.search(said) else DESCENDER * size
     kept = [word for last, word in zip((None, *words), words, strict=False) if not last or not _is_double(last, word)]
-    said = repair(" ".join(word.text for word in kept))
+    said = repair(" ".join("•" if _is_bullet(word) else word.text for word in kept))
     text = MISREAD_COMMENT.sub("//", MISREAD_BULLET.sub("• ", said))
     return Line(text, (left, round(top, 1), right, round(bottom, 1)), round(size, 1), mono=False, bold=False)
 
@@ -294,3 +308,8 @@ def _read_line(words: Sequence[Word]) -> Line:
 def _is_double(last: Word, word: Word) -> bool:
     """Tell whether a sign was read twice: an equals sign is two strokes."""
     return word.text == last.text and word.box[0] < last.box[2]
+
+
+def _is_bullet(word: Word) -> bool:
+    """Tell whether an equals sign is a square bullet: the sign is wider."""
+    return word.text == "=" and word.box[2] - word.box[0] < SQUARE * (word.box[3] - word.box[1])

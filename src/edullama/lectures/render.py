@@ -13,10 +13,12 @@ from edullama.records import Box
 MOST_PIXELS = 10e6  # of a picture for OCR: larger ones take minutes and read no better
 FLAT = 6  # shades of 256
 WHITE = 255
+LEAST_INK = 50  # pixels: a full stop at 300 dpi
 FIGURE_DPI = 150  # for vision models
 DARK = 110  # shade that half of a row is darker than, in a bar
 MOSTLY = 0.5  # of the rows: the whole page is dark then, which OCR copes with
 COLUMN_STEP = 8  # pixels
+MARGIN = 100  # of the width that the ends of a bar are looked at
 TILE = 16  # pixels, less than a letter's height
 LEAST_CONTRAST = 30  # shades; weaker is noise
 mupdf: Any = pymupdf  # its functions have no types
@@ -40,9 +42,14 @@ def paint_over(pixmap: Any, boxes: Iterable[Box], dpi: float) -> None:
 
 
 def lighten_bars(pixmap: Any) -> None:
-    """Invert, in place, the dark bars that cross a grey picture: OCR misses white titles on them."""
-    pixels = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
-    shades = np.median(pixels[:, : pixmap.width : COLUMN_STEP], axis=1)
+    """Invert, in place, the dark bars that cross a grey picture: OCR misses white titles on them.
+
+    A bar is known by both its ends, since a long title covers most of its middle, or by most of a row.
+    """
+    pixels = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)[:, : pixmap.width]
+    margin = max(1, pixmap.width // MARGIN)
+    ends = np.median(np.hstack([pixels[:, :margin], pixels[:, -margin:]]), axis=1)
+    shades = np.minimum(ends, np.median(pixels[:, ::COLUMN_STEP], axis=1))
     dark = shades < DARK
     if dark.mean() < MOSTLY:
         above = pixels[dark].astype(np.int16) - shades[dark, None].astype(np.int16)
@@ -70,6 +77,12 @@ def _smooth(shades: NDArray[np.uint8], widen: ImageFilter.Filter) -> NDArray[np.
     rows, columns = shades.shape
     image = Image.fromarray(shades).filter(widen).filter(ImageFilter.BoxBlur(2))
     return np.asarray(image.resize((columns * TILE, rows * TILE), Image.Resampling.BILINEAR), np.float32)
+
+
+def has_ink(pixmap: Any) -> bool:
+    """Tell whether an evened out picture has anything dark that may be a letter."""
+    pixels = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)[:, : pixmap.width]
+    return bool(np.count_nonzero(pixels < DARK) > LEAST_INK)
 
 
 def draw(document: Any, number: int, box: Box) -> bytes | None:
