@@ -116,20 +116,22 @@ def _unfolds(last: _Step, step: _Step, least: float, most: float) -> bool:
         return False
     if least >= UNFOLDED and most >= HALF and any(part.faded for part in (*last.rest, *step.rest)):
         return True
-    stayed = {_plain(line) for line in _lines(last)} & {_plain(line) for line in _lines(step)}
-    return least >= UNFOLDED and len(stayed) >= MANY_LINES
+    before, now = ({_plain(line) for line in _lines(one.rest)} for one in (last, step))
+    if least >= UNFOLDED and len(before & now) >= MANY_LINES:
+        return True
+    grey, grey_now = (
+        {_plain(line) for line in _lines(part for part in one.rest if part.faded)} for one in (last, step)
+    )
+    return bool(grey and grey_now) and grey <= now and grey_now <= before
 
 
-def _lines(step: _Step) -> Iterator[str]:
-    return (line for part in step.rest for line in part.text.split("\n") if WORDS.search(line))
+def _lines(parts: Iterable[Fragment]) -> Iterator[str]:
+    return (line for part in parts for line in part.text.split("\n") if WORDS.search(line))
 
 
 def _replaces_one_part(last: _Step, step: _Step) -> bool:
     """Tell whether one run of lines stands in the place of another, between lines that have stayed."""
-    before, now = (
-        [_plain(line) for part in one.rest for line in part.text.split("\n") if WORDS.search(line)]
-        for one in (last, step)
-    )
+    before, now = ([_plain(line) for line in _lines(one.rest)] for one in (last, step))
     for lines, text in ((before, "\n".join(now)), (now, "\n".join(before))):
         stayed = [line in text for line in lines]
         if sum(stayed) < FEW_LINES or sum(not key for key, _ in groupby(stayed)) > 1:
