@@ -50,7 +50,7 @@ def test_new_does_not_touch_a_course_that_is_there(course: Path) -> None:
 def test_new_without_a_pdf_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = edullama("new", tmp_path / "course", "--lectures", tmp_path / "empty")
-    assert (done.returncode, "no PDF there" in done.stderr) == (1, True)
+    assert (done.returncode, "no PDF or PPTX there" in done.stderr) == (1, True)
     assert not (tmp_path / "course").exists()
 
 

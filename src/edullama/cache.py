@@ -9,6 +9,7 @@ from pathlib import Path
 from edullama.records import Complete, Prompt, Reply
 
 COMMIT_EVERY = 0.5  # seconds: what a kill can lose
+ASKED_AT_ONCE = 32  # prompts
 
 
 class Cache:
@@ -49,19 +50,24 @@ def make_key(*parts: object) -> bytes:
 
 
 def remember(complete: Complete, cache: Cache, model: str) -> Complete:
-    """Return the same model with a memory: a prompt that it has answered is not asked again."""
+    """Return the same model with a memory: a prompt that it has answered is not asked again.
+
+    Prompts go out a few at a time, so that a kill or a dead line loses no more than those.
+    """
 
     def answer(prompts: Sequence[Prompt]) -> list[Reply]:
         keys = [_prompt_key(prompt, model) for prompt in prompts]
-        known = [cache.get(key) for key in keys]
-        asked = [prompt for prompt, value in zip(prompts, known, strict=True) if value is None]
-        replies = iter(complete(asked) if asked else [])
-        answers = [next(replies) if value is None else Reply(value.decode()) for value in known]
-        for key, reply in zip(keys, answers, strict=True):
-            if reply.text is not None:
-                cache.put(key, reply.text.encode())
-        cache.commit()
-        return answers
+        missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if cache.get(key) is None}
+        failed: dict[bytes, Reply] = {}
+        for start in range(0, len(missing), ASKED_AT_ONCE):
+            some = list(missing)[start : start + ASKED_AT_ONCE]
+            for key, reply in zip(some, complete([missing[key] for key in some]), strict=True):
+                if reply.text is None:
+                    failed[key] = reply
+                else:
+                    cache.put(key, reply.text.encode())
+            cache.commit()
+        return [failed.get(key) or Reply((cache.get(key) or b"").decode()) for key in keys]
 
     return answer
 

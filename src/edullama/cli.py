@@ -50,14 +50,14 @@ def main() -> None:
 @app.command()
 def new(
     course: Annotated[Path, typer.Argument(metavar="COURSE", help="The folder to make.")],
-    lectures: Annotated[Path, typer.Option(help="A folder of lecture PDFs, or one PDF.")],
+    lectures: Annotated[Path, typer.Option(help="A folder of lecture PDFs and PPTX files, or one of them.")],
     cards: Annotated[Path | None, typer.Option(help="A folder of flashcard files, or one file.")] = None,
     controls: Annotated[
         Path | None, typer.Option(help="Cards of another subject; the built-in ones by default.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The course's name; the folder's by default.")] = None,
 ) -> None:
-    """Start a course from a folder of PDFs."""
+    """Start a course from a folder of lectures."""
     from edullama.newcourse import create
 
     create(course, lectures, cards, controls, title or course.name)
@@ -178,8 +178,8 @@ def _run_stage(name: str, work: "Workspace", recipe: "Recipe") -> "Manifest":
         print("\nedullama: interrupted. Run the same command again to go on from here.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     print(f"{name:<9} done in {manifest.seconds:.0f} s: {describe(manifest)}", flush=True)
-    for note in manifest.notes:
-        print(f"{'':<9} {note}", flush=True)
+    for line in "\n".join(manifest.notes).splitlines():
+        print(f"{'':<9} {line}", flush=True)
     return manifest
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from edullama.errors import InputError
+from edullama.lectures.inputs import KINDS
 
 RECIPE = """# The recipe of this course. Every setting has a default; docs/recipe.md lists and explains them all.
 
@@ -15,13 +16,13 @@ model = "builtin:smollm2-135m-instruct"  # or a Hub id, a local folder, a .gguf 
 
 
 def create(course: Path, lectures: Path, cards: Path | None, controls: Path | None, title: str) -> None:
-    """Make the course folder. Raises InputError where it exists already, or where there is no PDF."""
+    """Make the course folder. Raises InputError where it exists already, or where there is no lecture."""
     if (course / "course.toml").exists():
         raise InputError(f"{course} is a course already. Choose another folder, or put files into its lectures/.")
-    pdfs = _files(lectures)
-    if not any(path.suffix.lower() == ".pdf" for path in pdfs):
-        raise InputError(f"{lectures}: no PDF there. Give the folder that holds the lectures with --lectures.")
-    _copy(pdfs, lectures, course / "lectures")
+    files = _files(lectures)
+    if not any(path.suffix.lower() in KINDS for path in files):
+        raise InputError(f"{lectures}: no PDF or PPTX there. Give the folder that holds the lectures with --lectures.")
+    _copy(files, lectures, course / "lectures")
     for source, folder in ((cards, "cards"), (controls, "controls")):
         if source is not None:
             _copy(_files(source), source, course / folder)

@@ -97,8 +97,9 @@ class _Worker:
         # A fork starts at once with MuPDF loaded; elsewhere than on Linux it is not safe.
         context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self.link, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other, self.limits, os.getpid()), daemon=True)
-        self.process.start()
+        with _without_interrupts():
+            self.process = context.Process(target=_serve, args=(other, self.limits, os.getpid()), daemon=True)
+            self.process.start()
         self.inherited = _resident_megabytes(os.getpid())  # a fork holds what its parent held
         other.close()
 
@@ -154,9 +155,27 @@ class _Worker:
         return rest, (job, job.items[self.answered], Lost(problem))
 
     def end(self) -> None:
-        self.process.kill()
-        self.process.join()
+        with _without_interrupts():
+            self.process.kill()
+            self.process.join()
+            del self.process
         self.link.close()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while processes come and go.
+
+    What it raises amid the standard library's hooks, at a fork or where a process is forgotten, is lost.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(link: Connection, limits: Limits, parent: int) -> None:

@@ -110,7 +110,6 @@ def _count(
     lectures: Sequence[Lecture], slides: Sequence[Slide], drafts: Sequence[Draft], failures: Sequence[Failure]
 ) -> dict[str, int]:
     readings = [reading for lecture in lectures for reading in lecture.readings]
-    balances = [lecture.balance for lecture in lectures]
     return {
         "lectures": len(lectures),
         "pages": len(readings),
@@ -120,9 +119,6 @@ def _count(
         "blank": sum(reading.method == "blank" for reading in readings),
         "left_out": sum(reading.slide is None for reading in readings),
         "images": sum(len(draft.images) for draft in drafts),
-        "characters": sum(balance.extracted for balance in balances),
-        "kept": sum(balance.kept for balance in balances),
-        "removed": sum(sum(balance.removed.values()) for balance in balances),
-        "unaccounted": sum(abs(balance.difference) for balance in balances),
+        "unaccounted": sum(abs(lecture.balance.difference) for lecture in lectures),
         "failures": len(failures),
     }

@@ -37,6 +37,7 @@ def write_lectures(
     task.write_records("ledger.jsonl", (lecture.balance for lecture in lectures))
     in_order: list[Failure] = sorted(failures, key=lambda failure: (failure.file, failure.page or 0))
     task.write_records("failures.jsonl", in_order)
+    task.notes.append(tell_balance([lecture.balance for lecture in lectures]))
     texts: dict[str, list[str]] = defaultdict(list)
     for slide in slides:
         texts[slide.lecture].append(f"--- {_name_pages(slide.pages)} ---\n{slide.text}\n")
@@ -45,6 +46,21 @@ def write_lectures(
     files = {failure.file for failure in failures}
     if files:
         task.notes.append(f"partial: {len(files)} file(s) not read whole, see failures.jsonl")
+
+
+def tell_balance(balances: Sequence[Balance]) -> str:
+    """Say where the characters of all lectures went."""
+    reasons: Counter[str] = Counter()
+    for balance in balances:
+        reasons.update(balance.removed)
+    read, repaired, kept, failed = (
+        sum(getattr(balance, name) for balance in balances) for name in ("extracted", "repaired", "kept", "failed")
+    )
+    off = sum(abs(balance.difference) for balance in balances)
+    removed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common() if count)
+    parts = f"{kept:,} kept + {reasons.total():,} removed + {failed:,} unreadable"
+    total = f"characters: {read:,} read {repaired:+,} by repairs = {parts}; {off:,} unaccounted for"
+    return f"{total}\nremoved: {removed}" if removed else total
 
 
 def write_review(task: Task, drafts: Sequence[Draft], lectures: Sequence[Lecture]) -> None:
