@@ -14,7 +14,6 @@ from PIL import Image
 from edullama.lectures.pages import Page, Picture
 
 THUMBNAIL = 100  # pixels, at least, its longer side
-LARGE = 200_000  # pixels: of smaller bitmaps, MuPDF decodes any kind as fast
 COMPARED = 9, 8  # pixels
 FLAT = 6  # shades of 256
 ALIKE = 2  # bits of 64 in which the looks of the same image may differ
@@ -80,8 +79,7 @@ def _names_by_look(pages: Iterable[Page], looks: Mapping[str, Look]) -> dict[str
 
 def _shrink_bitmap(document: Any, picture: Picture) -> Image.Image:
     """Decode a bitmap at about the size of a thumbnail, which spares most of the work."""
-    plain = _shrink_plain(document, picture) if picture.width * picture.height >= LARGE else None
-    return plain or _shrink_any(document, picture)
+    return _shrink_plain(document, picture) or _shrink_any(document, picture)
 
 
 def _shrink_plain(document: Any, picture: Picture) -> Image.Image | None:

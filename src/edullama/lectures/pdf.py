@@ -107,7 +107,7 @@ class _Reader:
     def __init__(self, document: Any, lecture: str) -> None:
         self.document, self.lecture = document, lecture
         self.digests = _Digests(document)
-        self.labelled = bool(document.get_page_labels())
+        self.labels = sorted(document._get_page_labels())  # PyMuPDF would look for all of them on every page
         self.seen: set[str] = set()
 
     def read(self, number: int) -> tuple[Page, Looks]:
@@ -137,7 +137,7 @@ class _Reader:
         read = sum(count_characters(line.text) for block in (*shown, *hidden) for line in block) + visible.added
         pictures = merge_tiles(_read_bitmaps(page, drawn, self.digests, box), box)
         drawings = find_drawings(shapes, [line.box for block in shown for line in block], box)
-        label = str(page.get_label()) if self.labelled else ""
+        label = str(mupdf.utils.get_label_pno(number - 1, self.labels)) if self.labels else ""
         found = Page(
             self.lecture, number, label, box[2], box[3], visible.fragments, (*pictures, *drawings),
             invisible.fragments, (*visible.lost, *invisible.lost), extracted, read + unreadable - extracted,
