@@ -4,6 +4,7 @@ import pytest
 
 from edullama.errors import RecipeError
 from edullama.recipe import BUILTIN, Recipe, parse_recipe, read_recipe, setting_names
+from edullama.store import STAGES
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -102,3 +103,11 @@ def test_the_documentation_gives_the_true_defaults() -> None:
             default = getattr(getattr(Recipe(), section), key)
             if isinstance(default, int | float):
                 assert f"| `{name}` | {default} |" in documented
+
+
+def test_another_password_is_another_setting_and_is_written_nowhere() -> None:
+    settings = [
+        read(f'[ingest.passwords]\n"week 1" = "{word}"').values(STAGES[0].settings) for word in ("sesame", "open")
+    ]
+    assert settings[0] != settings[1]
+    assert "sesame" not in repr(settings[0])

@@ -4,6 +4,7 @@ import difflib
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,6 +58,11 @@ class Ingest(Cleaning):
     translator: str | None = None  # name of an endpoint, or folder of an OPUS-MT model for CTranslate2
     passwords: dict[str, str] = field(default_factory=dict)  # by lecture; written nowhere else
     lecture: dict[str, LectureCleaning] = field(default_factory=dict)
+
+    @property
+    def password_marks(self) -> dict[str, str]:
+        """Return what tells that a password is another one, and hardly more, by lecture."""
+        return {lecture: sha256(word.encode()).hexdigest()[:4] for lecture, word in self.passwords.items()}
 
     def cleaning(self, lecture: str) -> Cleaning:
         """Return how a lecture is read: its own settings where it has them."""

@@ -50,7 +50,8 @@ STAGES = (
                 "overlays.csv", "contact.html", "thumbnails/*", "glossary.csv", "untranslated.jsonl"),
         settings=("ingest.ocr_languages", "ingest.ocr", "ingest.describe", "ingest.overlays", "ingest.code",
                   "ingest.formulas", "ingest.drop", "ingest.describer", "ingest.translate_to", "ingest.translator",
-                  "ingest.lecture", "endpoint"),  # not how many workers: the result is the same
+                  "ingest.lecture", "ingest.password_marks",
+                  "endpoint"),  # not how many workers: the result is the same
         review=("images.csv", "overlays.csv", "glossary.csv"),
     ),
     Stage(
