@@ -148,6 +148,39 @@ class Card:
         return Question(self.id, self.lecture, self.question)
 
 
+DraftKind = Literal["definition", "why", "how", "compare", "apply", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A question drafted from slides, with a reference answer that they hold."""
+
+    question: Card  # its source says who drafted it
+    slides: tuple[str, ...]  # "lecture:page", the first page of each
+    kind: DraftKind
+    span: str  # stands on the slide as it is, white space aside, and answers the question
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A card that could not be rewritten, and why."""
+
+    card_id: str
+    problem: str
+    text: str  # what came instead
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A prompt and the text that a model learns to answer it with."""
+
+    id: str
+    lecture: str
+    prompt: str
+    text: str
+    slides: tuple[str, ...]  # "lecture:page", the first page of each
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Something that was left out, and why."""

@@ -129,8 +129,8 @@ class Workspace:
 
     def inputs(self, *globs: str) -> list[Path]:
         """Return the files under the course that match, sorted; hidden files and Office lock files are no inputs."""
-        found = {path for glob in globs for path in self.root.glob(glob) if path.is_file() and path.name[0] not in ".~"}
-        return sorted(found)
+        found = {path for glob in globs for path in self.root.glob(glob) if path.is_file()}
+        return sorted(path for path in found if not any(part[0] in ".~" for part in path.relative_to(self.root).parts))
 
     def manifest(self, stage: str) -> Manifest | None:
         """Return what the finished stage was made of, or None while it is not finished."""

@@ -63,19 +63,20 @@ def test_light_grey_text_is_read_beside_black_text(tmp_path: Path) -> None:
 def test_a_white_title_on_a_dark_bar_is_read_beside_black_text(tmp_path: Path) -> None:
     def draw(page: Any) -> None:
         page.draw_rect((0, 0, 400, 40), color=None, fill=(0.1, 0.15, 0.4))
-        page.insert_text((20, 27), "Supervised learning", fontsize=20, color=WHITE)
+        page.insert_text((10, 25), "Heaps", fontsize=16, color=WHITE)
         write(page, "Classification with labels")
 
-    assert texts(read(tmp_path, draw)) == ["Supervised learning", "Classification with labels"]
+    assert texts(read(tmp_path, draw)) == ["Heaps", "Classification with labels"]
 
 
 def draw_network(page: Any) -> None:
-    """Draw three boxes with names in them under a title, and two numbers below."""
+    """Draw three boxes with names in them under a title, and an axis below."""
     write(page, "A network of three layers", top=40)
     for left, name in ((40, "Input layer"), (160, "Hidden layer"), (290, "Output layer")):
         page.draw_rect((left - 8, 100, left + 85, 150))
         write(page, name, left=left, top=130)
-    write(page, "0.5    1.0    2 m", top=280)
+    for mass in range(1, 6):
+        write(page, f"{mass} kg", left=60 * mass, top=280)
 
 
 def test_what_is_drawn_in_a_figure_is_read_as_its_labels(tmp_path: Path) -> None:
@@ -84,8 +85,8 @@ def test_what_is_drawn_in_a_figure_is_read_as_its_labels(tmp_path: Path) -> None
     assert labels.box == (20, 80, 390, 200)
 
 
-def test_numbers_alone_are_no_labels(tmp_path: Path) -> None:
-    assert read(tmp_path, draw_network, Place(1, (10, 260, 390, 295), True)).fragments == ()
+def test_the_ticks_of_an_axis_are_no_labels(tmp_path: Path) -> None:
+    assert read(tmp_path, draw_network, Place(1, (10, 255, 390, 298), True)).fragments == ()
 
 
 def test_what_the_text_layer_says_is_painted_over_and_not_read_again(tmp_path: Path) -> None:
@@ -190,8 +191,9 @@ def test_a_comment_in_italics_begins_with_two_strokes(misread: str) -> None:
 
 
 def test_what_tesseract_parts_or_joins_is_put_into_lines_by_its_place() -> None:
-    parted = [*words(("Tiefe", 20, 50), ("des", 54, 72)), *words(("Baums", 76, 112), ("wächst", 116, 150), line=2)]
-    assert texts(make_scan(parted)) == ["Tiefe des Baums wächst"]
+    sign = words(("=", 54, 62), top=103, height=4, line=2)  # which is nothing on a line of its own
+    parted = [*words(("Tiefe", 20, 50)), *words(("Zahl", 66, 90), ("der", 94, 110), line=3), *sign]
+    assert texts(make_scan(parted)) == ["Tiefe = Zahl der"]
     joined = words(("Tiefe", 20, 50), ("des", 54, 72), ("Fachbereich", 300, 360), ("Informatik", 364, 420))
     assert texts(make_scan(joined)) == ["Tiefe des", "Fachbereich Informatik"]
 

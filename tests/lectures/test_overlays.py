@@ -104,6 +104,26 @@ def test_a_list_of_which_one_point_at_a_time_is_explained_is_one_slide() -> None
     ) == [[0, 1]]
 
 
+def grey(one: Page, *texts: str) -> Page:
+    """Set some of a page's texts in light grey."""
+    return replace(one, fragments=tuple(replace(f, faded=f.text in texts) for f in one.fragments))
+
+
+def test_points_that_are_grey_on_one_page_and_live_on_the_other_are_one_list() -> None:
+    first = grey(page("Heap", HEAP, ARRAY, "Liste", "Baum"), "Liste", "Baum")
+    second = grey(page("Heap", "Liste", LIST, QUEUE, "Baum"), "Heap", "Baum")
+    assert group_steps(deck(first, second)) == group_steps(deck(second, first)) == [[0, 1]]
+    assert group_steps(deck(first, grey(second))) == group_steps(deck(grey(first), second)) == [[0], [1]]
+    labelled = [replace(one, label=label) for one, label in ((first, "1"), (second, "2"))]
+    assert group_steps(deck(*labelled)) == [[0], [1]]
+
+
+def test_a_grey_point_that_does_not_stand_on_the_other_page_tells_two_lists() -> None:
+    first = grey(page("Heap", HEAP, ARRAY, "Liste", "Baum"), "Liste", "Baum")
+    without = grey(page("Heap", "Liste", LIST, QUEUE), "Heap")
+    assert group_steps(deck(first, without)) == group_steps(deck(without, first)) == [[0], [1]]
+
+
 def test_slides_that_fill_in_the_same_form_stay_apart() -> None:
     def dataset(about: str, size: str, metric: str) -> Page:
         return page("Images with labels of each", about, "Number of samples", size, "Metric of the benchmark", metric)

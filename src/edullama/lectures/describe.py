@@ -9,6 +9,7 @@ from edullama.records import Complete, Prompt, Reply
 WORDS = 80  # that a description is asked to keep to
 MOST_WORDS = 100  # that it may take; the rest is cut off
 MOST_CONTEXT = 1500  # characters: small models see little beside a picture
+DECORATION = "decoration"  # the reason for no description
 LANGUAGES = {"en": "English", "de": "German"}
 
 SYSTEM = f"""You describe figures on lecture slides for a student who cannot see them.
@@ -65,7 +66,7 @@ def read_description(reply: str) -> tuple[str | None, str]:
     if not text:
         return None, "the model sent no text"
     if NOTHING.fullmatch(text):
-        return None, "decoration"
+        return None, DECORATION
     if REFUSAL.match(text):
         return None, f"the model did not describe it: {text}"
     words = text.split(" ")

@@ -8,6 +8,7 @@ from edullama.errors import InputError
 from edullama.records import Failure, stable_id
 
 KINDS = (".pdf", ".pptx")
+LONGEST = 180  # bytes; file systems take 255
 OTHER_KINDS = (".ppt", ".odp", ".key", ".doc", ".docx", ".ps", ".djvu")
 
 
@@ -24,7 +25,7 @@ def find_lectures(root: Path) -> tuple[dict[str, Path], list[Failure]]:
             failures.append(failure)
         elif path.suffix.lower() in KINDS:
             relative = path.relative_to(root).as_posix()
-            by_name[relative[: -len(path.suffix)].replace("/", "__")].append(path)
+            by_name[_shorten(relative[: -len(path.suffix)].replace("/", "__"))].append(path)
     if not by_name and not failures:
         raise InputError(
             f"{root}: no PDF there. Put the course's lecture slides into this folder, as PDF or PPTX files."
@@ -35,6 +36,13 @@ def find_lectures(root: Path) -> tuple[dict[str, Path], list[Failure]]:
         for path in same
     }
     return dict(sorted(names.items())), failures
+
+
+def _shorten(name: str) -> str:
+    """Cut a name that would be too long for a file's."""
+    if len(name.encode()) <= LONGEST:
+        return name
+    return f"{name.encode()[:LONGEST].decode(errors='ignore')}-{stable_id(name)[:6]}"
 
 
 def _list_files(root: Path) -> Iterator[Path]:
@@ -50,10 +58,12 @@ def _list_files(root: Path) -> Iterator[Path]:
 
 def _why_none(path: Path, root: Path) -> Failure | None:
     file = f"{root.name}/{path.relative_to(root).as_posix()}"
-    if path.is_symlink() and not path.exists():
+    if path.is_symlink() and not path.exists() and path.suffix.lower() in KINDS:
         return Failure(file, None, "a link to a file that is not there", "Put the file itself in its place.")
     if path.is_symlink() and path.is_dir():
         return Failure(file, None, "a link to a folder, which is not followed", "Put the folder itself in its place.")
+    if path.suffix.lower() in KINDS and not path.is_file():
+        return Failure(file, None, "not a file but a pipe or a device", "Put the lecture itself in its place.")
     if path.suffix.lower() in OTHER_KINDS:
         return Failure(file, None, f"a {path.suffix} file", "Save it as PDF or PPTX.")
     return None

@@ -43,7 +43,11 @@ class Look:
 
 def make_look(document: Any, drawn: Any, picture: Picture) -> Look:
     """Look at a bitmap's own pixels, and at what is made of several parts as its page (a display list) shows it."""
-    image = _shrink_bitmap(document, picture) if picture.xref else _draw_part(drawn, picture)
+    return look_at(_shrink_bitmap(document, picture) if picture.xref else _draw_part(drawn, picture))
+
+
+def look_at(image: Image.Image) -> Look:
+    """Look at an image of about a thumbnail's size, grey or in colour."""
     shades = image.convert("L").resize(COMPARED, Image.Resampling.BOX).tobytes()
     file = BytesIO()
     image.save(file, "JPEG", quality=70)

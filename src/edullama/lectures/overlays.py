@@ -278,10 +278,13 @@ class Steps:
 PAGES = re.compile(r"(\d+)\D+(\d+)")
 
 
-def list_steps(pages: Sequence[Page], decisions: Mapping[str, Use]) -> list[Steps]:
-    """List the slides of one lecture that are built up; a person's decision about pages ("4 to 6") wins."""
+def list_steps(pages: Sequence[Page], decisions: Mapping[str, Use], *, find: bool = True) -> list[Steps]:
+    """List the slides of one lecture that are built up; a person's decision about pages ("4 to 6") wins.
+
+    Without `find`, those that a person names are all there are.
+    """
     rows = {}
-    for group, reasons in _find_slides(pages):
+    for group, reasons in _find_slides(pages) if find else ():
         if reasons:
             name = f"{pages[group[0]].number} to {pages[group[-1]].number}"
             title = find_title(pages[group[-1]].fragments, pages[group[-1]].height)

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -28,6 +28,7 @@ FILLED_OR_STROKED = 16 | 32  # in `char_flags`
 NO_UNICODE = 128 | 256  # in `char_flags`: what is given as text are numbers of glyphs
 MATHS_FONT = re.compile(r"CM(MI|SY|EX|BSY|MIB)|MS[AB]M|Math|Symbol|Euler|EU[FRS]M|RSFS|StMary|[tp]xsy|TeXGyre.*Math")
 TINY = 0.002  # of the page: bullets and dots
+FOLDER = re.compile(r"(?<=['\"])/[^'\"]*/")
 LIGHT, NEARLY_WHITE = 0xA0, 0xF0  # shades
 PAGES_KEPT = 20  # after so many pages, decoded pictures and fonts are let go
 Looks = dict[str, Look]
@@ -85,8 +86,9 @@ def open_pdf(path: Path, password: str) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """Return the first line of what an error says, without the folder that a file is in."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return FOLDER.sub("", line)
 
 
 def _not_a_pdf(kind: str) -> UnreadableError:
@@ -127,13 +129,14 @@ class _Reader:
         blocks = mupdf.TextPage(drawn.get_textpage(TEXT_FLAGS | SHAPES)).extractDICT()["blocks"]
         texts = [block for block in blocks if block["type"] == 0]
         spans = [span for block in texts for line in block["lines"] for span in line["spans"]]
-        raw = "".join([_read_span(span) for span in spans])
+        raw = "".join([span["text"] for span in spans])
+        legible = "".join([_read_span(span) for span in spans])
         shown = [_read_lines(block, visible=True) for block in texts]
         hidden = [] if all(map(_is_visible, spans)) else [_read_lines(block, visible=False) for block in texts]
         box: Box = (0.0, 0.0, round(page.rect.width, 1), round(page.rect.height, 1))
         shapes = _read_shapes(page, [block for block in blocks if block["type"] == 3], box)
         visible, invisible = arrange(shown, shapes), arrange(hidden)
-        unreadable, extracted = count_unreadable(raw), count_characters(raw)
+        unreadable, extracted = count_unreadable(legible), count_characters(raw)
         read = sum(count_characters(line.text) for block in (*shown, *hidden) for line in block) + visible.added
         pictures = merge_tiles(_read_bitmaps(page, drawn, self.digests, box), box)
         drawings = find_drawings(shapes, [line.box for block in shown for line in block], box)
@@ -259,16 +262,32 @@ def _ask_again(page: Any, box: Box) -> list[Shape]:
 def _read_bitmaps(page: Any, drawn: Any, digests: "_Digests", box: Box) -> list[Picture]:
     """List what images a page shows; bullets and dots are left out."""
     shown = mupdf.TextPage(drawn.get_textpage(IMAGES)).extractIMGINFO()
-    listed = page.get_images(full=True) if shown else []
+    xrefs = _find_xrefs(page, shown)
     found: dict[tuple[str, Box], Picture] = {}
-    for info in shown:
+    for info, xref in zip(shown, xrefs, strict=True):
         covered = share(info["bbox"], box)
         if covered >= TINY:
-            xref, name = digests.of(listed, info)
+            name = digests.of(xref, info)
             size = info["width"], info["height"]
             picture = Picture(name, "bitmap", *size, _round(clip(info["bbox"], box)), covered, xref)
             found[name, picture.box] = picture
     return list(found.values())
+
+
+def _find_xrefs(page: Any, shown: Sequence[dict[str, Any]]) -> list[int]:
+    """Return the numbers of images as shown, 0 for what is none of the document's own.
+
+    The size in pixels tells which it is; only where two of one size are on a page are their pixels compared.
+    """
+    listed: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for row in page.get_images(full=True) if shown else []:
+        if row[0]:
+            listed[row[2], row[3]].add(row[0])
+    same = [listed.get((info["width"], info["height"]), set()) for info in shown]
+    if all(len(xrefs) <= 1 for xrefs in same):
+        return [next(iter(xrefs), 0) for xrefs in same]
+    told = {_round(info["bbox"]): info["xref"] for info in page.get_image_info(xrefs=True)}
+    return [told.get(_round(info["bbox"]), 0) for info in shown]
 
 
 class _Digests:
@@ -278,18 +297,10 @@ class _Digests:
         self.document = document
         self.of_stream = cache(self._hash_stream)
 
-    def of(self, listed: Sequence[tuple[Any, ...]], info: dict[str, Any]) -> tuple[int, str]:
-        """Return number and identity of an image as shown; number 0 where it is none of the document's own.
+    def of(self, xref: int, info: dict[str, Any]) -> str:
+        """Return what an image is known by."""
+        key = f"{info['width']} {info['height']} {info['size']} {info['cs-name']} {info['bpc']}"
+        return self.of_stream(xref) if xref else name_image(key.encode())
 
-        Where several listed images have its size on screen, the length of the stream tells which it is.
-        """
-        same = [row[0] for row in listed if row[0] and (row[2], row[3]) == (info["width"], info["height"])]
-        sized = [xref for xref in same if self.of_stream(xref)[1] == info["size"]] or same
-        if not sized:
-            key = f"{info['width']} {info['height']} {info['size']} {info['cs-name']} {info['bpc']}"
-            return 0, name_image(key.encode())
-        return sized[0], self.of_stream(sized[0])[0]
-
-    def _hash_stream(self, xref: int) -> tuple[str, int]:
-        raw = self.document.xref_stream_raw(xref) or b""
-        return name_image(raw), len(raw)
+    def _hash_stream(self, xref: int) -> str:
+        return name_image(self.document.xref_stream_raw(xref) or b"")

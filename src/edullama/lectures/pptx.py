@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -66,7 +67,9 @@ def read_slides(path: Path, lecture: str, numbers: Sequence[int]) -> Iterator[Pa
 def read_picture(path: Path, number: int, image: str) -> bytes | None:
     """Return an image of a slide (1-based) as PNG on white, or None where Pillow cannot draw it (WMF, EMF)."""
     slide = _find_slide(_open(path)[0], number)
-    blob = next(blob for blob in find_images(slide.part, slide.element) if name_image(blob) == image)
+    blob = next((blob for blob in find_images(slide.part, slide.element) if name_image(blob) == image), None)
+    if blob is None:  # a formula: PPTX files hold no picture of it
+        return None
     try:
         with Image.open(BytesIO(blob)) as opened:
             drawn = opened.convert("RGBA")
@@ -78,7 +81,12 @@ def read_picture(path: Path, number: int, image: str) -> bytes | None:
 
 
 def _open(path: Path) -> tuple[Any, Box]:
-    """Return a deck and the box of its slides."""
+    """Return a deck and the box of its slides; the last one stays open, until its file changes."""
+    return _open_as_of(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _open_as_of(path: Path, changed: int) -> tuple[Any, Box]:
     again = "Get the file again, or save it anew as PPTX, and replace it."
     with path.open("rb") as file:
         head = file.read(len(OLE))

@@ -3,20 +3,24 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from pydantic import TypeAdapter
 
 from edullama.cache import Cache, make_key
 from edullama.lectures import pdf, pptx, second_opinion
-from edullama.lectures.looks import Look
+from edullama.lectures.looks import THUMBNAIL, Look, look_at
 from edullama.lectures.pages import Page, UnreadableError
 from edullama.progress import Advance, bar
 from edullama.records import Failure
 from edullama.workers import Job, Limits, Lost, work_through
 
-READER = "3"  # another one with every change to what a page's record says: older records are then read anew
+READER = "4"  # another one with every change to what a page's record says: older records are then read anew
 PAGES_A_JOB = 40  # a long lecture keeps all workers busy
+JOBS_A_WORKER = 4
+NO_PROBLEM = b'"problem":""'
 MANY_PAGES = 1000  # more are a book rather than a lecture
 LIMITS = Limits()
 _adapter = TypeAdapter(Page)
@@ -71,7 +75,7 @@ def read_pages(lectures: Sequence[Opened], cache: Cache, workers: int) -> None:
     total = sum(lecture.pages for lecture in lectures)
     with bar("reading pages", total, total - sum(map(len, missing.values()))) as advance:
         troubled: dict[Opened, list[tuple[int, str]]] = defaultdict(list)
-        jobs = [job for lecture, numbers in missing.items() for job in _first_jobs(lecture, numbers)]
+        jobs = [job for lecture, numbers in missing.items() for job in _first_jobs(lecture, numbers, workers)]
         for job, number, result in work_through(jobs, workers, LIMITS):
             if result.problem:  # of a worker that was lost, or of a page
                 troubled[job.arguments[0]].append((number, result.problem))
@@ -130,25 +134,42 @@ def _tell_lost(item: Input, lost: Lost) -> Failure:
 
 
 def _find_missing(lecture: Opened, cache: Cache) -> list[int]:
-    return [number for number in range(1, lecture.pages + 1) if cache.get(_page_key(lecture, number)) is None]
+    """Return the pages that were not read, or had a problem: it may have been a busy machine."""
+    values = ((number, cache.get(_page_key(lecture, number))) for number in range(1, lecture.pages + 1))
+    return [number for number, value in values if value is None or NO_PROBLEM not in value]
 
 
-def _first_jobs(lecture: Opened, numbers: Sequence[int]) -> Iterator[Job]:
-    for start in range(0, len(numbers), PAGES_A_JOB):
-        yield Job(_read_all, (lecture,), numbers[start : start + PAGES_A_JOB])
+def _first_jobs(lecture: Opened, numbers: Sequence[int], workers: int) -> Iterator[Job]:
+    """Yield a lecture's pages in runs; a book's are longer, since opening it anew takes long."""
+    size = max(PAGES_A_JOB, len(numbers) // (JOBS_A_WORKER * max(1, workers)))
+    for start in range(0, len(numbers), size):
+        yield Job(_read_all, (lecture,), numbers[start : start + size])
 
 
 def _read_all(lecture: Opened, numbers: Sequence[int]) -> Iterator[_Read]:
     source = lecture.source
     if source.path.suffix.lower() == ".pptx":
+        seen: set[str] = set()
         for page in pptx.read_slides(source.path, source.lecture, numbers):
-            yield _Read(_adapter.dump_json(page), page.problem, {})
+            own = {name: look.pack() for name, look in _look_at_slide(source, page, seen)}
+            yield _Read(_adapter.dump_json(page), page.problem, own)
     elif not lecture.mupdf:
         yield from (_Read(b"", "MuPDF cannot open the file", {}) for _ in numbers)
     else:
         for page, looks in pdf.read_pages(source.path, source.lecture, source.password, numbers):
             packed = {name: look.pack() for name, look in looks.items()}
             yield _Read(_adapter.dump_json(page), page.problem, packed)
+
+
+def _look_at_slide(source: Input, page: Page, seen: set[str]) -> Iterator[tuple[str, Look]]:
+    """Yield the looks of the images of a PPTX slide that none before it showed."""
+    for name in sorted({picture.image for picture in page.pictures} - seen):
+        seen.add(name)
+        png = pptx.read_picture(source.path, page.number, name)
+        if png:
+            with Image.open(BytesIO(png)) as image:
+                image.thumbnail((THUMBNAIL, THUMBNAIL))
+                yield name, look_at(image)
 
 
 def _read_again(lecture: Opened, numbers: Sequence[tuple[int, str]]) -> Iterator[_Read]:

@@ -67,7 +67,8 @@ def scan_all(wanted: Sequence[Wanted], languages: str, cache: Cache, workers: in
         for _, item, result in work_through(_jobs(list(missing.values()), languages), workers, LIMITS):
             scan = Scan((), f"OCR {result.problem}") if isinstance(result, Lost) else result
             found[item.key] = scan
-            cache.put(item.key, _adapter.dump_json(scan))
+            if not scan.problem:  # else the next run tries again
+                cache.put(item.key, _adapter.dump_json(scan))
             advance(1)
     cache.commit()
     return found

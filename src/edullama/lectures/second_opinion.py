@@ -49,5 +49,18 @@ def _read_page(page: Any, lecture: str, number: int, complaint: str) -> Page:
     extracted, unreadable = count_characters(raw), count_unreadable(raw)
     repaired = count_characters(text) + unreadable - extracted
     return Page(
-        lecture, number, "", width, height, (fragment,), (), (), (), extracted, repaired, unreadable, 0, "pypdf"
+        lecture,
+        number,
+        "",
+        width,
+        height,
+        (fragment,),
+        (),
+        (),
+        (),
+        extracted,
+        repaired,
+        unreadable,
+        0,
+        f"pypdf ({complaint})",
     )

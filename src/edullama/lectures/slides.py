@@ -88,7 +88,7 @@ def make_slides(source: Source) -> Lecture:
     cleaning = source.cleaning
     pages, taken = _choose_texts(source)
     pages, running = _take_furniture(pages)
-    rows = list_steps(pages, source.steps) if cleaning.overlays else []
+    rows = list_steps(pages, source.steps, find=cleaning.overlays)
     drafts, repeated = _merge(source, pages, join_steps(pages, rows))
     drafts, hyphens = _resolve_hyphens([_add_figures(draft, source) for draft in drafts])
     usual = tell_usual_language(_prose(fragment for draft in drafts for _, fragment in draft.kept))
@@ -96,7 +96,7 @@ def make_slides(source: Source) -> Lecture:
     kinds = tell_kinds(shown)
     reasons = _why_drop(shown, kinds, cleaning)
     slides, left_out = _finish(source, drafts, kinds, reasons, usual)
-    removed = [Removed(source.lecture, page, loss.reason, loss.text, loss.box)
+    removed = [Removed(source.lecture, page, loss.reason, loss.text.replace("\u00ad", ""), loss.box)
                for page, loss in (*taken, *running, *repeated, *left_out)]  # fmt: skip
     readings = _tell_readings(source, drafts, kinds, slides, usual)
     balance = _balance(source, drafts, slides, removed, hyphens)

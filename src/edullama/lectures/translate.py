@@ -294,7 +294,10 @@ def _prompt(pieces: Sequence[_Piece], complaint: str, terms: Sequence[Term], to:
     """Show the whole slide with the pieces numbered from 1."""
     slide = pieces[0].slide
     numbered = {piece.block: f"[{number}] {piece.masked}" for number, piece in enumerate(pieces, 1)}
-    shown = [numbered.get(index, "[-] " + MARK.sub(r"(\1) ", block.text)) for index, block in enumerate(slide.blocks)]
+    shown = [
+        numbered.get(index, "[-] " + MARK.sub(r"(\1) ", _unmarked(block.text)))
+        for index, block in enumerate(slide.blocks)
+    ]
     words = _terms_in("\n".join(piece.masked for piece in pieces), terms)
     parts = (
         f"Lecture: {slide.lecture}\nSlide: {slide.title}",
@@ -303,6 +306,11 @@ def _prompt(pieces: Sequence[_Piece], complaint: str, terms: Sequence[Term], to:
         f"An earlier translation of [1] was not accepted: {complaint}." if complaint else "",
     )
     return Prompt("\n\n".join(part for part in parts if part), SYSTEM.format(language=NAMES.get(to, to)))
+
+
+def _unmarked(text: str) -> str:
+    """Return code and formulas as they were before they were marked as such: the setting makes no other prompt."""
+    return text.removeprefix("```\n").removesuffix("\n```").removeprefix("[formula] ")
 
 
 def _read_reply(reply: Reply, count: int) -> list[Reply]:

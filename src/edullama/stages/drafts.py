@@ -35,4 +35,4 @@ class Seen:
     """What was read by its looks."""
 
     pages: dict[int, Scan]  # by page number
-    figures: dict[str, Fragment]  # by image, of the whole course
+    figures: dict[str, Fragment]  # by image, as the lecture wants figures to be told

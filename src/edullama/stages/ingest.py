@@ -1,11 +1,14 @@
 """Lecture PDFs and PPTX files in, one record per slide out, and an account of every character."""
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from edullama.cache import Cache
+from edullama.errors import InputError
 from edullama.lectures import images, overlays
 from edullama.lectures.decision import decide, used_images
 from edullama.lectures.inputs import find_lectures
@@ -28,6 +31,7 @@ ADVICE = "Open the page in a PDF viewer; if it shows there, export the file anew
 def run(work: Workspace, recipe: Recipe) -> Manifest:
     """Turn lectures into slides, each page by its text layer or by OCR, and account for all that was read."""
     files, failures = find_lectures(work.root / "lectures")
+    _check_names(recipe, files)
     folder = work.folder("ingest")
     decisions = images.read_decisions(folder / "images.csv")
     steps = overlays.read_step_decisions(folder / "overlays.csv")
@@ -35,18 +39,27 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     opened, unopened = open_inputs(list(_inputs(task, files, recipe)), recipe.ingest.workers)
     read_pages(opened, cache, recipe.ingest.workers)
     drafts = [_draft(lecture, cache, decisions, recipe) for lecture in opened]
-    seen, unseen = _look(drafts, recipe, cache)
+    seen, unseen = _look(task, drafts, recipe, cache)
     course = find_course_name(drafts)
     sources = [_source(draft, own, steps, course) for draft, own in zip(drafts, seen, strict=True)]
     lectures = make_all_slides(sources, recipe.ingest.workers)
     slides = [slide for lecture in lectures for slide in lecture.slides]
-    slides = describe_formulas(slides, drafts, recipe, cache)
+    slides = describe_formulas(task, slides, drafts, recipe, cache)
     slides = translate(task, slides, recipe, cache)
     cache.close()
     failures += [*unopened, *_page_failures(drafts), *unseen]
     write_lectures(task, lectures, slides, failures)
     write_review(task, drafts, lectures)
     return task.finish(**_count(lectures, slides, drafts, failures))
+
+
+def _check_names(recipe: Recipe, files: Mapping[str, Path]) -> None:
+    """Raise InputError for a lecture that the recipe names and that is not there."""
+    for section, names in (("lecture", recipe.ingest.lecture), ("passwords", recipe.ingest.passwords)):
+        for name in sorted(set(names) - set(files)):
+            near = difflib.get_close_matches(name, files, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(files)}."
+            raise InputError(f"ingest.{section}: no lecture is called {name!r}. {hint}")
 
 
 def _inputs(task: Task, files: Mapping[str, Path], recipe: Recipe) -> Iterator[Input]:
@@ -60,12 +73,13 @@ def _draft(opened: Opened, cache: Cache, decisions: images.Decisions, recipe: Re
     pages, looks = load_pages(opened, cache)
     pages = unite_alike(pages, looks)
     cleaning = recipe.ingest.cleaning(opened.source.lecture)
-    listed = images.list_images(pages, decisions)
+    listed = [replace(image, thumbnail=image.thumbnail if image.image in looks else "")
+              for image in images.list_images(pages, decisions)]  # fmt: skip
     used = used_images(listed)
     return Draft(opened, cleaning, pages, looks, listed, {p.number: decide(p, used, cleaning) for p in pages})
 
 
-def _look(drafts: Sequence[Draft], recipe: Recipe, cache: Cache) -> tuple[list[Seen], list[Failure]]:
+def _look(task: Task, drafts: Sequence[Draft], recipe: Recipe, cache: Cache) -> tuple[list[Seen], list[Failure]]:
     """Read by their looks the pages and figures that call for it, and say where that failed."""
     languages, workers = recipe.ingest.ocr_languages, recipe.ingest.workers
     pages = [list(want_pages(d.opened, d.pages, d.decisions, languages)) for d in drafts]
@@ -73,14 +87,15 @@ def _look(drafts: Sequence[Draft], recipe: Recipe, cache: Cache) -> tuple[list[S
     read = [w for d, own in zip(drafts, figures, strict=True) if d.cleaning.describe == "ocr" for w in own]
     wanted = [*chain(*pages), *read]
     scans = scan_all(wanted, languages, cache, workers)
-    said = {w.image: scans[w.key].fragments[0] for w in read if scans[w.key].fragments}
-    said |= describe_figures(drafts, figures, recipe, cache)
+    words = {w.image: scans[w.key].fragments[0] for w in read if scans[w.key].fragments}
+    said = {"ocr": words, "endpoint": describe_figures(task, drafts, figures, recipe, cache), "none": {}}
     failures = [
         Failure(w.lecture.source.file, w.place.number, scans[w.key].problem, ADVICE)
         for w in wanted
         if scans[w.key].problem
     ]
-    seen = [Seen({w.place.number: scans[w.key] for w in own}, said) for own in pages]
+    seen = [Seen({w.place.number: scans[w.key] for w in own}, said[d.cleaning.describe])
+            for d, own in zip(drafts, pages, strict=True)]  # fmt: skip
     return seen, failures
 
 

@@ -24,7 +24,7 @@ class Sheet:
     removed: int  # characters
     images: list[Image]
     steps: Sequence[Steps]
-    notable: list[Reading]
+    readings: Sequence[Reading]
 
 
 def write_lectures(
@@ -81,11 +81,10 @@ def _name_pages(pages: Sequence[int]) -> str:
 
 def _sheet(draft: Draft, lecture: Lecture) -> Sheet:
     methods = Counter(reading.method for reading in lecture.readings)
-    notable = [r for r in lecture.readings if r.method != "text" or r.slide is None or r.kind != "content"]
     counts = ", ".join(f"{count} {method}" for method, count in methods.most_common())
     removed = sum(lecture.balance.removed.values())
     return Sheet(draft.name, len(draft.pages), len(lecture.slides), counts, lecture.balance, removed, draft.images,
-                 lecture.steps, notable)  # fmt: skip
+                 lecture.steps, lecture.readings)  # fmt: skip
 
 
 def _render(sheets: Sequence[Sheet]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from edullama.cache import Cache, remember
 from edullama.lectures import drawing
 from edullama.lectures import translate as translation
+from edullama.lectures.describe import DECORATION, Description
 from edullama.lectures.layout import find_title
 from edullama.lectures.pages import Fragment
 from edullama.lectures.scanning import Wanted
@@ -18,7 +19,7 @@ GLOSSARY = "glossary.csv"
 
 
 def describe_figures(
-    drafts: Sequence[Draft], figures: Sequence[Sequence[Wanted]], recipe: Recipe, cache: Cache
+    task: Task, drafts: Sequence[Draft], figures: Sequence[Sequence[Wanted]], recipe: Recipe, cache: Cache
 ) -> dict[str, Fragment]:
     """Return what the describer says of the figures of those lectures that ask for it, by image."""
     regions = [
@@ -30,18 +31,29 @@ def describe_figures(
     if not regions:
         return {}
     said = drawing.describe_regions(regions, _connect(recipe, recipe.ingest.describer, cache), recipe.ingest.workers)
+    _note_silence(task, "figures", said)
     boxes = {region.image: region.box for region in regions}
     return {d.image: Fragment(d.text, boxes[d.image], 0.0, "figure", "vision") for d in said if d.text}
 
 
-def describe_formulas(slides: list[Slide], drafts: Sequence[Draft], recipe: Recipe, cache: Cache) -> list[Slide]:
+def describe_formulas(
+    task: Task, slides: list[Slide], drafts: Sequence[Draft], recipe: Recipe, cache: Cache
+) -> list[Slide]:
     """Put the formulas of those lectures that ask for it in words."""
     wanting = {draft.name: draft.opened for draft in drafts if draft.cleaning.formulas == "describe"}
     regions = list(drawing.formula_regions([slide for slide in slides if slide.lecture in wanting], wanting))
     if not regions:
         return slides
     said = drawing.describe_regions(regions, _connect(recipe, recipe.ingest.describer, cache), recipe.ingest.workers)
+    _note_silence(task, "formulas", said)
     return drawing.put_in_words(slides, {item.image: item.text for item in said if item.text})
+
+
+def _note_silence(task: Task, what: str, said: Sequence[Description]) -> None:
+    """Note how much was not described though it should have been."""
+    reasons = [item.reason for item in said if item.text is None and item.reason != DECORATION]
+    if reasons:
+        task.notes.append(f"{len(reasons)} of {len(said)} {what} were not described; the first: {reasons[0]}")
 
 
 def translate(task: Task, slides: list[Slide], recipe: Recipe, cache: Cache) -> list[Slide]:
@@ -49,9 +61,11 @@ def translate(task: Task, slides: list[Slide], recipe: Recipe, cache: Cache) -> 
     to, translator = recipe.ingest.translate_to, recipe.ingest.translator
     foreign = [slide for slide in slides if to and slide.language not in ("", to)]
     if not to or not foreign:
+        _keep_glossary(task)
         return slides
     if translator is None:
         task.notes.append(f"{len(foreign)} slides are not in '{to}' and stay as they are: name a translator")
+        _keep_glossary(task)
         return slides
     glossary = translation.read_glossary(task.folder / GLOSSARY)
     if translator in recipe.endpoint:
@@ -63,6 +77,13 @@ def translate(task: Task, slides: list[Slide], recipe: Recipe, cache: Cache) -> 
     task.notes.append(f"{done.blocks} blocks translated into '{to}', {len(done.left)} left as they were")
     task.notes += [f"{count} blocks do not say '{term}' as agreed" for term, count in sorted(done.departures.items())]
     return done.slides
+
+
+def _keep_glossary(task: Task) -> None:
+    """Keep what a person may have written, for a run that translates again."""
+    path = task.folder / GLOSSARY
+    if path.exists():
+        task.write(GLOSSARY, path.read_text(encoding="utf-8-sig"))
 
 
 def _regions(draft: Draft, wanted: Sequence[Wanted]) -> list[drawing.Region]:
