@@ -6,7 +6,7 @@ from typing import Any
 
 import pymupdf
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from edullama.lectures.looks import Look, unite_alike
 from edullama.lectures.pages import Page
@@ -47,10 +47,10 @@ def shown(image: Image.Image, kind: str = "PNG", box: Box = CORNER) -> Show:
 
 
 def read(path: Path, *pages: Show, compress: bool = False) -> tuple[list[Page], dict[str, Look]]:
-    """Write a PDF of 400 by 200 points a page and read it as `ingest` does."""
+    """Write a PDF of 800 by 400 points a page and read it as `ingest` does."""
     with mupdf.open() as document:
         for show in pages:
-            show(document.new_page(width=400, height=200))
+            show(document.new_page(width=800, height=400))
         document.save(path / "a.pdf", deflate=compress)
     found = list(read_pages(path / "a.pdf", "a", "", range(1, len(pages) + 1)))
     return [page for page, _ in found], {name: look for _, looks in found for name, look in looks.items()}
@@ -88,7 +88,7 @@ def test_images_of_one_shade_are_never_united(tmp_path: Path) -> None:
 
 
 def test_whole_pages_are_never_united(tmp_path: Path) -> None:
-    whole, nearly = (0, 0, 400, 200), (0, 0, 400, 170)
+    whole, nearly = (0, 0, 800, 400), (0, 0, 800, 340)
     pages, looks = read(tmp_path, shown(logo(), box=whole), shown(logo(), "JPEG", whole))
     assert [page.pictures[0].area for page in pages] == [1.0, 1.0]
     assert names(pages, looks) == ["A", "B"]
@@ -97,6 +97,34 @@ def test_whole_pages_are_never_united(tmp_path: Path) -> None:
 
 def test_images_of_another_shape_stay_apart(tmp_path: Path) -> None:
     assert names(*read(tmp_path, shown(logo()), shown(logo(180, 60)))) == ["A", "B"]
+
+
+def screenshot(word: str) -> Image.Image:
+    """Two lines of text, of which one word may differ."""
+    image = Image.new("RGB", (400, 200), WHITE)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(30)
+    draw.text((20, 20), f"step = {word}", fill=NAVY, font=font)
+    draw.text((20, 100), "and the loss goes down", fill=NAVY, font=font)
+    return image
+
+
+def test_screenshots_that_differ_in_a_word_are_two_and_one_saved_twice_is_one(tmp_path: Path) -> None:
+    large = 20, 20, 420, 220
+    small, other = screenshot("small"), screenshot("large")
+    pages, looks = read(tmp_path, shown(small, box=large), shown(other, box=large), shown(small, "JPEG", large))
+    assert names(pages, looks) == ["A", "B", "A"]
+
+
+def test_images_that_differ_in_what_is_transparent_are_two(tmp_path: Path) -> None:
+    black = Image.new("RGBA", (180, 90), (0, 0, 0, 0))
+    masks = [Image.new("RGBA", (180, 90), (0, 0, 0, 0)) for _ in range(2)]
+    ImageDraw.Draw(masks[0]).rectangle((10, 20, 80, 70), fill=(0, 0, 0, 255))
+    ImageDraw.Draw(masks[1]).ellipse((100, 20, 150, 70), fill=(0, 0, 0, 255))
+    pages, looks = read(tmp_path, *(shown(Image.alpha_composite(black, mask)) for mask in masks))
+    assert names(pages, looks) == ["A", "B"]
+    light = [Image.open(BytesIO(look.jpeg)).convert("L").getextrema()[1] for look in looks.values()]
+    assert min(light) > 200  # drawn on white
 
 
 def test_an_image_of_which_no_look_could_be_had_keeps_its_name(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def _decide_without(page: Page, used: frozenset[str], cleaning: Cleaning, legibl
     """Decide where the text layer does not tell all that the page says."""
     shown = used_pictures(page, used)
     seen = _what_is_seen(page, sum(picture.area for picture in shown))
+    if page.engine == "python-pptx" and shown and cleaning.describe != "none":
+        return Decision("mixed", f"{numbers}, {seen}")
     if not seen or cleaning.ocr == "never" or page.engine != "pymupdf":
         read = count_letters((*page.fragments, *page.invisible))
         return Decision("text" if read else "blank", f"{numbers}, {seen or 'nothing else to read'}")

@@ -1,5 +1,6 @@
 """Which files of a course's lectures folder are lectures, and why the others are not."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from edullama.records import Failure, stable_id
 
 KINDS = (".pdf", ".pptx")
 LONGEST = 180  # bytes; file systems take 255
-OTHER_KINDS = (".ppt", ".odp", ".key", ".doc", ".docx", ".ps", ".djvu")
+OTHER_KINDS = (".ppt", ".odp", ".key", ".doc", ".docx", ".ps", ".djvu", ".pps", ".ppsx", ".pptm", ".odt", ".rtf")
 
 
 def find_lectures(root: Path) -> tuple[dict[str, Path], list[Failure]]:
@@ -25,7 +26,9 @@ def find_lectures(root: Path) -> tuple[dict[str, Path], list[Failure]]:
             failures.append(failure)
         elif path.suffix.lower() in KINDS:
             relative = path.relative_to(root).as_posix()
-            by_name[_shorten(relative[: -len(path.suffix)].replace("/", "__"))].append(path)
+            by_name[_shorten(unicodedata.normalize("NFC", relative[: -len(path.suffix)]).replace("/", "__"))].append(
+                path
+            )
     if not by_name and not failures:
         raise InputError(
             f"{root}: no PDF there. Put the course's lecture slides into this folder, as PDF or PPTX files."

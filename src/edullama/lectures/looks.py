@@ -16,6 +16,9 @@ from edullama.lectures.pages import Page, Picture
 THUMBNAIL = 100  # pixels, at least, its longer side
 COMPARED = 9, 8  # pixels
 FLAT = 6  # shades of 256
+SMALL = 0.06  # of the page: logos and icons, which are saved in several sizes
+SPOTS = 32  # across and down
+SAME_SHADE = 24  # of 256: JPEG changes spots by less, a word by more
 ALIKE = 2  # bits of 64 in which the looks of the same image may differ
 BITS = 8  # bytes
 WHOLE_PAGE = 0.9  # a scan: two of them may show the same table of contents, with another line marked
@@ -42,8 +45,15 @@ class Look:
 
 
 def make_look(document: Any, drawn: Any, picture: Picture) -> Look:
-    """Look at a bitmap's own pixels, and at what is made of several parts as its page (a display list) shows it."""
-    return look_at(_shrink_bitmap(document, picture) if picture.xref else _draw_part(drawn, picture))
+    """Look at a bitmap's own pixels; at what has parts or a mask as its page (a display list) shows it."""
+    alone = picture.xref and not mask_of(document, picture.xref)
+    return look_at(_shrink_bitmap(document, picture) if alone else _draw_part(drawn, picture))
+
+
+def mask_of(document: Any, xref: int) -> int:
+    """Return the number of the image that says where a bitmap is transparent, 0 without one."""
+    kind, value = document.xref_get_key(xref, "SMask")
+    return int(value.split()[0]) if kind == "xref" else 0
 
 
 def look_at(image: Image.Image) -> Look:
@@ -67,18 +77,32 @@ def _names_by_look(pages: Iterable[Page], looks: Mapping[str, Look]) -> dict[str
     """Return, for each image that looks like an earlier one, that one's name."""
     pictures = [picture for page in pages for picture in page.pictures if picture.area < WHOLE_PAGE]
     shapes = {p.image: (p.what, round(p.width / max(1, p.height), 1)) for p in pictures}
+    areas = {picture.image: picture.area for picture in pictures}
     known: dict[tuple[str, float], list[str]] = defaultdict(list)
     names = {}
     for image, shape in shapes.items():
         look = looks.get(image)
         if look is None or look.flat:
             continue
-        same = next((one for one in known[shape] if (looks[one].bits ^ look.bits).bit_count() <= ALIKE), None)
+        same = next((one for one in known[shape] if _is_same(looks[one], look, small=areas[image] < SMALL)), None)
         if same is None:
             known[shape].append(image)
         else:
             names[image] = same
     return names
+
+
+def _is_same(one: Look, other: Look, *, small: bool) -> bool:
+    """Tell whether two looks are of one image, by their bits; in a large one no spot may differ, as by another word."""
+    if (one.bits ^ other.bits).bit_count() > ALIKE or small:
+        return (one.bits ^ other.bits).bit_count() <= ALIKE
+    first, second = (np.asarray(_spots(look), np.int16) for look in (one, other))
+    return bool(np.abs(first - second).max() <= SAME_SHADE)
+
+
+def _spots(look: Look) -> Image.Image:
+    with Image.open(BytesIO(look.jpeg)) as image:
+        return image.convert("L").resize((SPOTS, SPOTS), Image.Resampling.BOX)
 
 
 def _shrink_bitmap(document: Any, picture: Picture) -> Image.Image:

@@ -17,7 +17,7 @@ from edullama.errors import InputError
 from edullama.lectures.characters import repair
 from edullama.lectures.layout import arrange
 from edullama.lectures.pages import Fragment, Line, Loss, Scan, union
-from edullama.lectures.pdf import open_pdf
+from edullama.lectures.pdf import ERRORS, open_pdf
 from edullama.lectures.render import even_out, has_ink, is_flat, lighten_bars, paint_over, render
 from edullama.records import Box
 
@@ -25,7 +25,9 @@ DPI = 300  # Tesseract's models were trained on letters of this size
 TIMEOUT = 120.0  # seconds a page
 SLACK = 0.2  # of the size of the font, which is known roughly
 SURE_ENOUGH = 40.0  # per cent
-MISREAD_BULLET = re.compile(r"""^(?:[»«¢°*©®■.]|["“'‘«]=|e(?=\s+["“„]?[A-ZÄÖÜ]))\s+(?=\S)""")  # taken for bullets
+MISREAD_BULLET = re.compile(
+    r"""^(?:[»«¢°*®■.]|©(?!\s+\d)|["“'‘«]=|e(?=\s+["“„]?[A-ZÄÖÜ]))\s+(?=\S)"""
+)  # taken for bullets
 MISREAD_COMMENT = re.compile(r"^(?:/f|f/|ff|/{2}\s*/)(?=\s)")  # two strokes, in italics
 LINE_LEVEL_COLUMNS = ("block_num", "par_num", "line_num")
 LAID_OUT, SPARSE = "3", "11"  # Tesseract's page segmentation: a page; words wherever they stand
@@ -37,7 +39,7 @@ COLUMN_GAP = 1.6  # likewise; words of a line stand closer
 INDENT = 0.3  # likewise; what is less is OCR's inaccuracy
 OTHER_SIZE = 1.3  # times
 BRACKETS = re.compile(r"[{}()\[\];]+")  # alone on a line of code
-SQUARE = 1.4  # width by height, at most
+SQUARE = 1.3  # width by height, at most
 LETTER = re.compile(r"[^\W_]")
 TALL, LOW = re.compile(r"[^\W_acegmnopqrsuvwxyz]|[äöü()\[\]{}/|]"), re.compile(r"[gjpqyQ()\[\]{}/|,;_]")
 X_HEIGHT, ASCENDER, DESCENDER = 0.5, 0.22, 0.2  # of the size of the font
@@ -91,7 +93,7 @@ def scan(path: Path, password: str, languages: str, items: Sequence[Place]) -> I
                 yield _scan(document, item, languages)
             except subprocess.TimeoutExpired:
                 yield Scan((), f"OCR took longer than {TIMEOUT:.0f} s")
-            except (subprocess.CalledProcessError, RuntimeError, OSError, ValueError) as error:
+            except (subprocess.CalledProcessError, OSError, *ERRORS) as error:
                 yield Scan((), f"OCR failed: {_last_words(error)}")
 
 
@@ -264,7 +266,7 @@ def _stack(lines: Iterable[Line]) -> list[list[Line]]:
     """Put lines that stand closely one below the other, in letters of one size, into blocks."""
     blocks: list[list[Line]] = []
     for line in sorted(_align(lines), key=lambda line: (line.box[1], line.box[0])):
-        above = next((block for block in reversed(blocks) if _follows(block[-1], line)), None)
+        above = next((block for block in reversed(blocks) if _follows(block, line)), None)
         if above is None:
             blocks.append([line])
         else:
@@ -272,9 +274,10 @@ def _stack(lines: Iterable[Line]) -> list[list[Line]]:
     return blocks
 
 
-def _follows(last: Line, line: Line) -> bool:
+def _follows(block: Sequence[Line], line: Line) -> bool:
+    last, left, right = block[-1], min(one.box[0] for one in block), max(one.box[2] for one in block)
     near = -SLACK * line.size < line.box[1] - last.box[3] < LINE_GAP * max(last.size, line.size)
-    over = min(last.box[2], line.box[2]) > max(last.box[0], line.box[0])
+    over = min(right, line.box[2]) > max(left, line.box[0])
     return near and over and max(last.size, line.size) < OTHER_SIZE * min(last.size, line.size)
 
 
@@ -300,7 +303,8 @@ def _read_line(words: Sequence[Word]) -> Line:
     top -= 0.0 if TALL.search(said) else ASCENDER * size
     bottom += 0.0 if LOW.search(said) else DESCENDER * size
     kept = [word for last, word in zip((None, *words), words, strict=False) if not last or not _is_double(last, word)]
-    said = repair(" ".join("•" if _is_bullet(word) else word.text for word in kept))
+    texts = ["•" if _is_bullet(kept[0]) else kept[0].text, *(word.text for word in kept[1:])]
+    said = repair(" ".join(texts))
     text = MISREAD_COMMENT.sub("//", MISREAD_BULLET.sub("• ", said))
     return Line(text, (left, round(top, 1), right, round(bottom, 1)), round(size, 1), mono=False, bold=False)
 

@@ -15,7 +15,7 @@ import pymupdf
 from edullama.lectures.characters import count_unreadable, read_glyphs, repair
 from edullama.lectures.figures import Shape, clip, find_drawings, merge_tiles, name_image, share
 from edullama.lectures.layout import arrange
-from edullama.lectures.looks import Look, make_look
+from edullama.lectures.looks import Look, make_look, mask_of
 from edullama.lectures.pages import Line, Page, Picture, UnreadableError, count_characters
 from edullama.records import Box
 
@@ -32,6 +32,7 @@ FOLDER = re.compile(r"(?<=['\"])/[^'\"]*/")
 LIGHT, NEARLY_WHITE = 0xA0, 0xF0  # shades
 PAGES_KEPT = 20  # after so many pages, decoded pictures and fonts are let go
 Looks = dict[str, Look]
+ERRORS = RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase  # MuPDF's own are no RuntimeError
 mupdf: Any = pymupdf  # its functions have no types
 mupdf.TOOLS.mupdf_display_errors(False)  # what goes wrong is told in the records
 mupdf.TOOLS.mupdf_display_warnings(False)
@@ -48,7 +49,7 @@ def count_pages(path: Path, password: str = "") -> tuple[int, str]:
         document = mupdf.open(path)
     except pymupdf.EmptyFileError:
         raise UnreadableError("the file is empty (0 bytes)", again) from None
-    except (pymupdf.FileDataError, RuntimeError) as error:
+    except ERRORS as error:
         raise UnreadableError(f"not a PDF that can be opened ({first_line(error)})", again) from None
     with document:
         if not document.is_pdf:
@@ -255,7 +256,8 @@ def _ask_again(page: Any, box: Box) -> list[Shape]:
         filled = drawing["type"] == "f"
         plain = filled and len(drawing["items"]) == 1 and drawing["items"][0][0] in ("re", "qu")
         white = filled and min(drawing["fill"]) * 255 >= NEARLY_WHITE
-        shapes.append(Shape(clip(_round(drawing["rect"]), box), plain, white))
+        rect = mupdf.Rect(drawing["rect"]) * page.rotation_matrix
+        shapes.append(Shape(clip(_round(rect), box), plain, white))
     return shapes
 
 
@@ -303,4 +305,6 @@ class _Digests:
         return self.of_stream(xref) if xref else name_image(key.encode())
 
     def _hash_stream(self, xref: int) -> str:
-        return name_image(self.document.xref_stream_raw(xref) or b"")
+        mask = mask_of(self.document, xref)
+        raw = (self.document.xref_stream_raw(number) or b"" for number in (xref, mask) if number)
+        return name_image(b"".join(raw))

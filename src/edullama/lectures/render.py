@@ -18,6 +18,7 @@ FIGURE_DPI = 150  # for vision models
 DARK = 110  # shade that half of a row is darker than, in a bar
 MOSTLY = 0.5  # of the rows: the whole page is dark then, which OCR copes with
 COLUMN_STEP = 8  # pixels
+LEAST_BAR = 32  # pixels: a bar has room for letters
 MARGIN = 100  # of the width that the ends of a bar are looked at
 TILE = 16  # pixels, less than a letter's height
 LEAST_CONTRAST = 30  # shades; weaker is noise
@@ -50,10 +51,19 @@ def lighten_bars(pixmap: Any) -> None:
     margin = max(1, pixmap.width // MARGIN)
     ends = np.median(np.hstack([pixels[:, :margin], pixels[:, -margin:]]), axis=1)
     shades = np.minimum(ends, np.median(pixels[:, ::COLUMN_STEP], axis=1))
-    dark = shades < DARK
+    dark = _in_runs(shades < DARK)
     if dark.mean() < MOSTLY:
         above = pixels[dark].astype(np.int16) - shades[dark, None].astype(np.int16)
         pixels[dark] = WHITE - above.clip(0, WHITE)
+
+
+def _in_runs(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return rows that stand in runs as high as a bar: a few dark ones are those of a wide line in bold."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], rows, [False])).astype(np.int8)))
+    kept = np.zeros_like(rows)
+    for start, end in edges.reshape(-1, 2):
+        kept[start:end] = end - start >= LEAST_BAR
+    return kept
 
 
 def even_out(pixmap: Any) -> None:
@@ -90,12 +100,14 @@ def draw(document: Any, number: int, box: Box) -> bytes | None:
     try:
         page = document[number - 1]
         return bytes(page.get_pixmap(clip=mupdf.Rect(box), dpi=FIGURE_DPI).tobytes("png"))
-    except RuntimeError:
+    except (RuntimeError, mupdf.mupdf.FzErrorBase):
         return None
 
 
 def is_flat(pixmap: Any) -> bool:
     """Tell whether a grey picture shows nothing: it is all of one shade."""
+    if not pixmap.width or not pixmap.height:
+        return True
     samples = bytes(pixmap.samples_mv[:: max(1, len(pixmap.samples_mv) // 200_000)])
     return max(samples) - min(samples) < FLAT
 
@@ -106,4 +118,4 @@ def _text_boxes(page: Any) -> Iterator[Box]:
         for line in block["lines"]:
             for span in line["spans"]:
                 if span["alpha"] and span["text"].strip() and "\ufffd" not in span["text"]:
-                    yield span["bbox"]
+                    yield tuple(mupdf.Rect(span["bbox"]) * page.rotation_matrix)
