@@ -234,7 +234,7 @@ def _split_at_gaps(words: Sequence[Word]) -> list[list[Word]]:
 
 def _goes_on(line: Sequence[Word], piece: Sequence[Word]) -> bool:
     """Tell whether a piece, which begins no further left, goes on with a line; lone signs are of any size."""
-    last, first = line[-1].box, piece[0].box
+    last, first = union(word.box for word in line), union(word.box for word in piece)
     size, other = _size(line) or _size(piece), _size(piece) or _size(line)
     shared = min(last[3], first[3]) - max(last[1], first[1])
     level = shared > 0.5 * min(last[3] - last[1], first[3] - first[1])
@@ -310,8 +310,8 @@ def _read_line(words: Sequence[Word]) -> Line:
 
 
 def _is_double(last: Word, word: Word) -> bool:
-    """Tell whether a sign was read twice: an equals sign is two strokes."""
-    return word.text == last.text and word.box[0] < last.box[2]
+    """Tell whether a sign was read twice: an equals sign is two strokes, each of which may be taken for one."""
+    return word.text == last.text and (word.text == "=" or word.box[0] < last.box[2])
 
 
 def _is_bullet(word: Word) -> bool:

@@ -14,7 +14,7 @@ from edullama.lectures.reading import Opened
 from edullama.progress import bar
 from edullama.workers import Job, Limits, Lost, work_through
 
-OCR = "17"  # another one with every change to how OCR is done: pages are then scanned anew
+OCR = "18"  # another one with every change to how OCR is done: pages are then scanned anew
 LIMITS = Limits(seconds=ocr.TIMEOUT + 30)
 PLACES_A_JOB = 4
 _adapter = TypeAdapter(Scan)
