@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "workers": set(),
     **{noun: {noun, *FOUNDATION} for noun in NOUNS},
     "lectures": {"lectures", "cache", "workers", *FOUNDATION},
+    "endpoint": {"endpoint", "cache", *FOUNDATION},
     "stages": {"stages", "store", "files", "cache", *NOUNS, *FOUNDATION},
 }
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -3,13 +3,9 @@
 import hashlib
 import sqlite3
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from edullama.records import Complete, Prompt, Reply
-
 COMMIT_EVERY = 0.5  # seconds: what a kill can lose
-ASKED_AT_ONCE = 32  # prompts
 
 
 class Cache:
@@ -17,6 +13,7 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
         self.database = sqlite3.connect(path)
         self.database.execute("PRAGMA journal_mode = WAL")
         self.database.execute("PRAGMA synchronous = NORMAL")
@@ -34,6 +31,11 @@ class Cache:
         if time.monotonic() - self.committed > COMMIT_EVERY:
             self.commit()
 
+    def keep(self, key: bytes, value: bytes) -> None:
+        """Keep a value that was paid for; it survives a kill from now on."""
+        self.put(key, value)
+        self.commit()
+
     def commit(self) -> None:
         """Make sure that all that was put stays."""
         self.database.commit()
@@ -47,31 +49,3 @@ class Cache:
 def make_key(*parts: object) -> bytes:
     """Return a key that depends on all parts and their order."""
     return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()[:20]
-
-
-def remember(complete: Complete, cache: Cache, model: str) -> Complete:
-    """Return the same model with a memory: a prompt that it has answered is not asked again.
-
-    Prompts go out a few at a time, so that a kill or a dead line loses no more than those.
-    """
-
-    def answer(prompts: Sequence[Prompt]) -> list[Reply]:
-        keys = [_prompt_key(prompt, model) for prompt in prompts]
-        missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if cache.get(key) is None}
-        failed: dict[bytes, Reply] = {}
-        for start in range(0, len(missing), ASKED_AT_ONCE):
-            some = list(missing)[start : start + ASKED_AT_ONCE]
-            for key, reply in zip(some, complete([missing[key] for key in some]), strict=True):
-                if reply.text is None:
-                    failed[key] = reply
-                else:
-                    cache.put(key, reply.text.encode())
-            cache.commit()
-        return [failed.get(key) or Reply((cache.get(key) or b"").decode()) for key in keys]
-
-    return answer
-
-
-def _prompt_key(prompt: Prompt, model: str) -> bytes:
-    pictures = (hashlib.sha256(image).hexdigest() for image in prompt.images)
-    return make_key("reply", model, prompt.system, prompt.text, *pictures)

@@ -1,5 +1,6 @@
 """The command line: one short function a command. What is slow to import is imported by the stages themselves."""
 
+import contextlib
 import importlib
 import sys
 from pathlib import Path
@@ -102,6 +103,27 @@ def ask(
     from edullama.store import Workspace
 
     converse(Workspace(course), _recipe(course, []), model, question)
+
+
+@app.command()
+def serve_model(
+    model: Annotated[str, typer.Argument(help="A .gguf file, or builtin:smollm2-135m-instruct.")],
+    port: Annotated[int, typer.Option(help="Where on this machine; any free port by default.")] = 0,
+) -> None:
+    """Serve a model on this machine to whatever speaks OpenAI's interface, until Ctrl-C."""
+    import threading
+
+    from edullama.endpoint import server
+    from edullama.recipe import BUILTIN
+
+    if model == BUILTIN:
+        from edullama.llm.builtin import fetch_gguf
+
+        model = str(fetch_gguf())
+    with server.serve_model(Path(model).expanduser(), port) as url, contextlib.suppress(KeyboardInterrupt):
+        print(f'[endpoint.local]\nbase_url = "{url}"\nmodel = "{Path(model).stem}"', flush=True)
+        print("That is for course.toml. The model is served until Ctrl-C.", file=sys.stderr, flush=True)
+        threading.Event().wait()
 
 
 @app.command()

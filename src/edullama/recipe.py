@@ -1,6 +1,7 @@
 """The recipe: every setting of a course, typed, explained and checked. One section a stage, read from course.toml."""
 
 import difflib
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
@@ -126,8 +127,22 @@ class Endpoint:
     base_url: str  # of an OpenAI-compatible server, usually ending in /v1
     model: str
     api_key_env: str | None = None  # the environment variable that holds the key
+    api_key_keyring: str | None = None  # where the system's keyring holds it: service/name
     concurrency: int = 4  # requests at a time
     timeout: float = 120.0  # seconds
+    max_tokens: int = 512  # of a reply, where the prompt does not say
+    temperature: float = 0.0
+    price_in: float = 0.0  # of a million tokens sent, in any currency
+    price_out: float = 0.0  # of a million tokens received
+    max_cost: float | None = None  # of all calls that the stage's log tells of; the rest is not asked
+    max_total_tokens: int | None = None  # sent and received, likewise
+    dry_run: bool = False  # say what would be sent and what it would cost, and send nothing
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """Return what replies, and how many there may be, depend on: a stage is out of date when it changes."""
+        names = ("base_url", "model", "max_tokens", "temperature", "max_cost", "max_total_tokens")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +190,8 @@ def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{source}: '{where}' is {first['input']!r}: {first['msg']}") from None
+        given = f" is {first['input']!r}" if first["type"] != "missing" and "api_key" not in where else ""
+        raise RecipeError(f"{source}: '{where}'{given}: {first['msg']}") from None
     _check_values(recipe, source)
     return recipe
 
@@ -229,7 +245,7 @@ def _check_values(recipe: Recipe, source: str) -> None:
         "distill.temperature": recipe.distill.temperature,
         "distill.max_new_tokens": recipe.distill.max_new_tokens,
         "ingest.workers": recipe.ingest.workers,
-        **{f"endpoint.{name}.concurrency": endpoint.concurrency for name, endpoint in recipe.endpoint.items()},
+        **_endpoint_numbers(recipe),
     }
     for name, value in numbers.items():
         if value <= 0:
@@ -239,8 +255,17 @@ def _check_values(recipe: Recipe, source: str) -> None:
     _check_endpoints(recipe, source)
 
 
+def _endpoint_numbers(recipe: Recipe) -> dict[str, float]:
+    """Return the numbers of endpoints that must be above 0, where they are set."""
+    names = ("concurrency", "timeout", "max_tokens", "max_cost", "max_total_tokens")
+    numbers = {f"{name}.{key}": getattr(own, key) for name, own in recipe.endpoint.items() for key in names}
+    return {f"endpoint.{name}": number for name, number in numbers.items() if number is not None}
+
+
 def _check_endpoints(recipe: Recipe, source: str) -> None:
     """Refuse the name of an endpoint that has no section, and what needs an endpoint and names none."""
+    for own, endpoint in recipe.endpoint.items():
+        _check_endpoint(endpoint, f"{source}: 'endpoint.{own}.")
     named = {"evaluate.judge": recipe.evaluate.judge, "ingest.describer": recipe.ingest.describer}
     for setting, name in named.items():
         if name is not None and name not in recipe.endpoint:
@@ -253,13 +278,30 @@ def _check_endpoints(recipe: Recipe, source: str) -> None:
         )
 
 
+def _check_endpoint(endpoint: Endpoint, where: str) -> None:
+    """Refuse a key written into the recipe, without repeating it, and limits that cannot work."""
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]*", endpoint.api_key_env or "NONE"):
+        raise RecipeError(f"{where}api_key_env' is no name of a variable in capitals. The key itself is not for here.")
+    if not re.fullmatch(r"[^/]+/[^/]+", endpoint.api_key_keyring or "no/ne"):
+        raise RecipeError(f"{where}api_key_keyring' is not of the form service/name. The key itself is not for here.")
+    if re.search(r"@|\?", endpoint.base_url):
+        raise RecipeError(f"{where}base_url' holds more than an address. Keys and passwords are not for here.")
+    if endpoint.max_cost is not None and not endpoint.price_in + endpoint.price_out > 0:
+        raise RecipeError(f"{where}max_cost' needs prices: set 'price_in' and 'price_out'.")
+
+
 def _override(values: dict[str, Any], text: str) -> None:
     """Apply "section.key=value" to nested values in place."""
     name, equals, value = text.partition("=")
-    section, dot, key = name.strip().partition(".")
-    if not equals or not dot:
+    *sections, key = name.strip().split(".")
+    if not equals or not sections:
         raise RecipeError(f"--set {text}: write it as section.key=value, for example finetune.epochs=2")
-    values.setdefault(section, {})[key] = _toml_value(value.strip())
+    inner: Any = values
+    for section in sections:
+        inner = inner.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"--set {text}: '{section}' is no section")
+    inner[key] = _toml_value(value.strip())
 
 
 def _toml_value(text: str) -> Any:
@@ -279,6 +321,8 @@ def _look_up(recipe: Recipe, name: str) -> Any:
 
 def _plain(value: Any) -> Any:
     """Return dataclasses and tuples as what JSON would give back, so that settings compare equal after a round trip."""
+    if isinstance(value, Endpoint):
+        value = value.decisive
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):

@@ -14,6 +14,7 @@ Method = Literal["text", "ocr", "vision", "translated"]
 BlockKind = Literal["text", "code", "formula", "table", "figure", "note"]
 SlideKind = Literal["content", "title", "outline", "section", "exercise", "questions", "references", "blank"]
 PageMethod = Literal["text", "ocr", "mixed", "blank"]
+LeakKind = Literal["answer in entry", "answer in catalogue", "question in catalogue"]
 Contender = Literal["base", "teacher", "shrunk", "student"]
 CONTENDERS: tuple[Contender, ...] = ("base", "teacher", "shrunk", "student")
 Box = tuple[float, float, float, float]  # left, top, right, bottom in PDF points from the top left corner
@@ -191,6 +192,40 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """What the slides hold of the answer to an exam question."""
+
+    question_id: str
+    slides: tuple[str, ...]  # the best of them, best first: lecture and first page, as in the ids of entries
+    words: float  # share of the reference's words that stand there, each weighted by how rare it is in the course
+    cosine: float  # of question and reference to the nearest of these slides
+    answerable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NearPair:
+    """Two cards that ask nearly the same, or are answered with nearly the same words."""
+
+    kind: Literal["question", "answer"]
+    one: str  # ids of the cards
+    other: str
+    one_text: str
+    other_text: str
+    similarity: float  # share of their words that both have
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Words of the exam that the models see in training."""
+
+    kind: LeakKind
+    question_id: str
+    where: str  # the entry's or the question's id
+    text: str  # the exam's
+    passage: str  # what of it stands there, word for word
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a model answered to one question."""
 
@@ -208,6 +243,8 @@ class Prompt:
     text: str
     system: str = ""
     images: tuple[bytes, ...] = ()  # PNG
+    schema: str = ""  # JSON Schema, as JSON, that the reply has to fit; its text is then JSON and nothing else
+    max_tokens: int | None = None  # of the reply, where the model's own limit will not do
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +253,7 @@ class Reply:
 
     text: str | None
     problem: str = ""
+    cut: bool = False  # the text broke off at the limit of tokens
 
 
 Complete: TypeAlias = Callable[[Sequence[Prompt]], list[Reply]]

@@ -1,5 +1,10 @@
 """llama.cpp's own server over a real model."""
 
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,7 +12,7 @@ import pytest
 from edullama.endpoint.client import connect
 from edullama.endpoint.server import serve_model
 from edullama.errors import EndpointError, ModelError
-from edullama.recipe import Endpoint
+from edullama.recipe import Endpoint, parse_recipe
 from edullama.records import Prompt
 
 
@@ -29,3 +34,22 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     broken.write_bytes(b"GGUF" + bytes(60))
     with pytest.raises(ModelError, match=r"broken\.gguf: llama\.cpp cannot load it"), serve_model(broken):
         pass
+
+
+def test_a_port_that_is_taken_is_said(builtin_gguf: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ModelError, match=f"and port {port} free"), serve_model(builtin_gguf, port):
+            pass
+
+
+def test_serve_model_prints_the_section_for_the_recipe_and_serves_until_ctrl_c(builtin_gguf: Path) -> None:
+    command = [sys.executable, "-m", "edullama", "serve-model", str(builtin_gguf)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        section = "".join(process.stdout.readline() for _ in range(3))
+        local = parse_recipe(tomllib.loads(section), "printed").endpoint["local"]
+        (reply,) = connect("local", local, max_tokens=8)([Prompt("Name the capital of France.")])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    assert reply.text and local.model == builtin_gguf.stem

@@ -1,141 +1,209 @@
-"""A remote model behind an OpenAI-compatible server, as a `Complete`."""
+"""The one door to remote models: any OpenAI-compatible server, as a `Complete`."""
 
-import base64
-import os
+import asyncio
+import json
+import random
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from edullama.cache import Cache
+from edullama.endpoint.chat import Answer, Request, ask_again, make_body, make_request, read_answer, refused_part
+from edullama.endpoint.failures import AttemptError, advise, lost, refused
+from edullama.endpoint.keys import read_key
+from edullama.endpoint.ledger import Ledger, Tally
+from edullama.endpoint.structured import read_structured
 from edullama.errors import EndpointError
 from edullama.recipe import Endpoint
 from edullama.records import Complete, Prompt, Reply
 
 if TYPE_CHECKING:
-    from openai import OpenAI
-    from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam
+    from openai import AsyncOpenAI
 
-MAX_TOKENS = 512  # of a reply
-RETRIES = 4  # the client waits longer before each
+RETRIES = 6  # of a call, over half a minute
+FIRST_RETRIES = 2  # where the server has never answered
+PAUSE = 0.5  # seconds before the first retry, doubled for each further one
+GIVE_UP = 10  # calls in a row that failed for reasons that are not their own
 
 
-def connect(name: str, settings: Endpoint, *, retries: int = RETRIES, max_tokens: int = MAX_TOKENS) -> Complete:
+def connect(
+    name: str,
+    settings: Endpoint,
+    cache: Cache | None = None,
+    log: Path | None = None,
+    *,
+    retries: int = RETRIES,
+    pause: float = PAUSE,
+    max_tokens: int | None = None,
+) -> Complete:
     """Return the endpoint of that name as a function from prompts to replies, in their order.
 
-    A call that fails becomes a reply without text that says why. Only what no repetition mends raises EndpointError,
-    naming the setting: a key that is not there now, or a server that cannot be reached or refuses the very first call.
+    A request is sent once: its reply is in the cache as soon as it came, so that a kill loses the calls in flight. The
+    log tells of every call, and the budget counts what it tells. A call that fails becomes a reply without text that
+    says why; the next run asks it again. Only what no repetition mends raises EndpointError, naming the setting: a key
+    that is not there, or a server that cannot be reached or refuses the very first call.
     """
-    from openai import OpenAI
-
     if settings.concurrency < 1:
         raise EndpointError(f"'endpoint.{name}.concurrency' is {settings.concurrency}; it must be at least 1")
-    client = OpenAI(
-        base_url=settings.base_url,
-        api_key=_key(name, settings),
-        timeout=settings.timeout,
-        max_retries=retries,
-    )
-    return _Remote(name, settings, client, max_tokens)
+    key = "" if settings.dry_run else read_key(name, settings)
+    own = replace(settings, max_tokens=max_tokens or settings.max_tokens)
+    return _Remote(name, own, key, cache, Ledger(name, own, log), retries, pause)
+
+
+def end_dry_run(name: str, settings: Endpoint) -> None:
+    """Stop a stage whose endpoint was only to say what it would do. Raises EndpointError if so."""
+    if settings.dry_run:
+        raise EndpointError(f"'endpoint.{name}.dry_run' is set: nothing was sent, and no result was written.")
 
 
 class _Remote:
-    """The connection, and whether the server has ever answered on it."""
+    """The connection, and what was learnt about the server on it."""
 
-    def __init__(self, name: str, settings: Endpoint, client: "OpenAI", max_tokens: int) -> None:
-        self.name, self.settings, self.client, self.max_tokens = name, settings, client, max_tokens
-        self.reached = False
+    def __init__(
+        self, name: str, settings: Endpoint, key: str, cache: Cache | None, ledger: Ledger, retries: int, pause: float
+    ) -> None:
+        self.name, self.settings, self.key, self.cache, self.ledger = name, settings, key, cache, ledger
+        self.retries, self.pause = retries, pause
+        self.reached = False  # it has answered a call
+        self.failed_in_a_row = 0
+        self.quiet_until = 0.0  # it asked to be left alone
+        self.without: set[str] = set()  # parts of requests that it does not take
 
     def __call__(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """Answer the prompts, several at a time; the first one ever goes alone, to fail before the others wait."""
-        alone = 0 if self.reached else 1
-        first = [self._first(prompt) for prompt in prompts[:alone]]
-        pool = ThreadPoolExecutor(self.settings.concurrency)
-        try:
-            return first + list(pool.map(self._reply, prompts[alone:]))
-        finally:
-            pool.shutdown(cancel_futures=True)  # an interrupted run waits for what is in flight, not for the queue
+        requests = [make_request(prompt, self.settings) for prompt in prompts]
+        replies = {request.key: reply for request in requests if (reply := self._recall(request))}
+        missing = list({request.key: request for request in requests if request.key not in replies}.values())
+        if missing and self.settings.dry_run:
+            self.ledger.plan([request.most for request in missing])
+            replies |= {request.key: Reply(None, "dry run: not asked") for request in missing}
+        elif missing:
+            replies |= asyncio.run(self._ask_all(missing))
+        return [replies[request.key] for request in requests]
 
-    def _first(self, prompt: Prompt) -> Reply:
-        import openai
+    def _recall(self, request: Request) -> Reply | None:
+        known = self.cache.get(request.key) if self.cache else None
+        return Reply(**json.loads(known)) if known else None
 
+    async def _ask_all(self, requests: Sequence[Request]) -> dict[bytes, Reply]:
+        """Keep as many calls in flight as the settings allow. Ctrl-C ends those, and no answer is lost."""
+        from openai import AsyncOpenAI
+
+        replies: dict[bytes, Reply] = {}
+        waiting = iter(requests)
+
+        async def work() -> None:
+            for request in waiting:
+                replies[request.key] = await self._reply(client, request)
+
+        url, key = self.settings.base_url, self.key or "none"
+        async with AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=None) as client:
+            for request in islice(waiting, 0 if self.reached else 1):
+                replies[request.key] = await self._first(client, request)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.settings.concurrency, len(requests))):
+                    group.create_task(work())
+        return replies
+
+    async def _first(self, client: "AsyncOpenAI", request: Request) -> Reply:
         try:
-            reply = self._ask(prompt)
-        except openai.OpenAIError as error:
-            advice = self._advice(error)
+            return await self._ask(client, request)
+        except AttemptError as failure:
+            advice = advise(failure, self.name, self.settings)
             if advice:
                 raise EndpointError(f"{self.settings.base_url}: {advice}") from None
-            reply = Reply(None, self._problem(error))
-        self.reached = True
+            return Reply(None, failure.problem)
+
+    async def _reply(self, client: "AsyncOpenAI", request: Request) -> Reply:
+        try:
+            return await self._ask(client, request)
+        except AttemptError as failure:
+            return Reply(None, failure.problem)
+
+    async def _ask(self, client: "AsyncOpenAI", request: Request) -> Reply:
+        """Return the reply, asked for a second time where it does not fit its schema. Raises AttemptError."""
+        answer = await self._exchange(client, request)
+        reply = _fit(answer, request.prompt.schema)
+        if reply.text is None and answer.text is not None:
+            answer = await self._exchange(client, ask_again(request, answer, reply.problem))
+            reply = _fit(answer, request.prompt.schema)
+        if reply.text is not None and self.cache:
+            self.cache.keep(request.key, json.dumps({"text": reply.text, "cut": reply.cut}).encode())
         return reply
 
-    def _reply(self, prompt: Prompt) -> Reply:
+    async def _exchange(self, client: "AsyncOpenAI", request: Request) -> Answer:
+        """Send a request until it is answered or past hope, and write down what that took. Raises AttemptError."""
+        if self.failed_in_a_row >= GIVE_UP:
+            raise AttemptError("given up", f"not asked: {GIVE_UP} calls in a row had failed. Run again to go on.")
+        if not await self.ledger.reserve(request.most):
+            raise AttemptError("over budget", self.ledger.over_budget())
+        tally = Tally(request.key.hex())
+        try:
+            answer = await self._try(client, request, tally)
+            tally.outcome = "no text" if answer.text is None else "cut" if answer.cut else "ok"
+            self.reached, self.failed_in_a_row = True, 0
+            return answer
+        except AttemptError as failure:
+            tally.outcome = failure.outcome
+            self.failed_in_a_row += failure.of_server
+            raise
+        finally:
+            self.ledger.settle(request.most, tally)
+
+    async def _try(self, client: "AsyncOpenAI", request: Request, tally: Tally) -> Answer:
+        without, retries = set(self.without), 0
+        while True:
+            await asyncio.sleep(max(0.0, self.quiet_until - time.monotonic()))
+            tally.attempts += 1
+            body = make_body(request, self.settings, without)
+            try:
+                answer = await self._attempt(client, body)
+                break
+            except AttemptError as failure:
+                tally.add(failure.usage)
+                if part := refused_part(failure, body):
+                    without.add(part)
+                elif failure.again and retries < self._patience(failure):
+                    await self._wait(failure, retries)
+                    retries += 1
+                else:
+                    raise
+        self.without |= without  # they were to blame
+        tally.add(answer.usage or request.estimate(answer.text or ""))
+        return answer
+
+    def _patience(self, failure: AttemptError) -> int:
+        return self.retries if self.reached or failure.status else min(self.retries, FIRST_RETRIES)
+
+    async def _wait(self, failure: AttemptError, retries: int) -> None:
+        """Wait longer from time to time; where the server says how long, no other call goes out before that."""
+        if failure.wait:
+            self.quiet_until = max(self.quiet_until, time.monotonic() + failure.wait)
+        await asyncio.sleep(self.pause * 2**retries * random.uniform(0.5, 1.5))
+
+    async def _attempt(self, client: "AsyncOpenAI", body: dict[str, Any]) -> Answer:
         import openai
 
         try:
-            return self._ask(prompt)
-        except openai.OpenAIError as error:
-            return Reply(None, self._problem(error))
-
-    def _ask(self, prompt: Prompt) -> Reply:
-        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": _content(prompt)}]
-        if prompt.system:
-            messages.insert(0, {"role": "system", "content": prompt.system})
-        completion = self.client.chat.completions.create(
-            model=self.settings.model, messages=messages, temperature=0, max_tokens=self.max_tokens
-        )
-        if not completion.choices:
-            return Reply(None, "the server sent no choices")
-        choice = completion.choices[0]
-        if choice.message.content is None:
-            return Reply(None, f"the model sent no text (finish reason: {choice.finish_reason})")
-        return Reply(choice.message.content)
-
-    def _problem(self, error: Exception) -> str:
-        """Return an error's words without the key, which some servers repeat in them."""
-        import openai
-
-        if isinstance(error, openai.AuthenticationError):
-            return "the server refused the key"
-        return f"{type(error).__name__}: {error}".replace(self.client.api_key, "[key]")
-
-    def _advice(self, error: Exception) -> str:
-        """Say which setting to mend where an error would come back for every prompt; else nothing."""
-        import openai
-
-        section, key = f"endpoint.{self.name}", self.settings.api_key_env
-        if isinstance(error, openai.APITimeoutError):
-            return f"no answer within {self.settings.timeout:g} s. Raise '{section}.timeout', or check the server."
-        if isinstance(error, openai.APIConnectionError):
-            return f"no server answers there. Start it, or mend '{section}.base_url'."
-        if isinstance(error, openai.NotFoundError):
-            return (
-                f"knows no model '{self.settings.model}', or is not the root of an API. "
-                f"Mend '{section}.model' or '{section}.base_url' (which usually ends in /v1)."
-            )
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            mend = f"Check the key in {key}." if key else f"Name the variable that holds it in '{section}.api_key_env'."
-            return f"refuses the key. {mend}"
-        return ""
+            async with asyncio.timeout(self.settings.timeout):
+                sent = await client.chat.completions.with_raw_response.create(**body)
+        except (TimeoutError, openai.APITimeoutError):
+            raise AttemptError("timeout", f"no answer within {self.settings.timeout:g} s", again=True) from None
+        except openai.APIConnectionError as error:
+            raise lost(error) from None
+        except openai.APIStatusError as error:
+            raise refused(error, self.key) from None
+        return read_answer(sent.content)
 
 
-def _content(prompt: Prompt) -> "str | list[ChatCompletionContentPartParam]":
-    """Return a prompt's text, and its pictures after it where it has any: not every server takes parts."""
-    if not prompt.images:
-        return prompt.text
-    parts: list[ChatCompletionContentPartParam] = [{"type": "text", "text": prompt.text}]
-    for png in prompt.images:
-        url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-        parts.append({"type": "image_url", "image_url": {"url": url}})
-    return parts
-
-
-def _key(name: str, settings: Endpoint) -> str:
-    """Return the key from the environment, or a placeholder for servers that want none."""
-    if settings.api_key_env is None:
-        return "none"
-    key = os.environ.get(settings.api_key_env, "").strip()
-    if not key:
-        raise EndpointError(
-            f"'endpoint.{name}.api_key_env' names {settings.api_key_env}, which is not set. "
-            f"Set it to your key, or remove the setting if the server needs none."
-        )
-    return key
+def _fit(answer: Answer, schema: str) -> Reply:
+    """Return what an answer says, as JSON that fits where there is a schema."""
+    if answer.text is None:
+        return Reply(None, f"the model sent no text (finish reason: {answer.finish})")
+    if not schema:
+        return Reply(answer.text, cut=answer.cut)
+    text, complaint, shortened = read_structured(answer.text, schema)
+    return Reply(text, cut=shortened) if text is not None else Reply(None, f"the reply does not fit: {complaint}")

@@ -11,10 +11,10 @@ CONTEXT = 4096  # tokens a request: a judge's prompt with two long answers, and 
 
 
 @contextmanager
-def serve_model(gguf: Path) -> Iterator[str]:
-    """Serve a model on a free loopback port while the context lasts, and yield the base URL for clients.
+def serve_model(gguf: Path, port: int = 0) -> Iterator[str]:
+    """Serve a model on loopback while the context lasts, on any free port unless told, and yield the base URL.
 
-    Raises ModelError where llama.cpp cannot load the file.
+    Raises ModelError where llama.cpp cannot load the file, or the port is taken.
     """
     from xllamacpp import CommonParams, Server
 
@@ -23,7 +23,7 @@ def serve_model(gguf: Path) -> Iterator[str]:
     params = CommonParams()
     params.model.path = str(gguf)
     params.hostnames = ["127.0.0.1"]
-    params.port = 0  # any free one
+    params.port = port
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT  # shared out among the slots
     params.cpuparams.poll = params.cpuparams_batch.poll = 0  # waiting threads leave the cores to other work
@@ -32,7 +32,8 @@ def serve_model(gguf: Path) -> Iterator[str]:
     try:
         server = Server(params)
     except RuntimeError as error:
-        raise ModelError(f"{gguf}: llama.cpp cannot load it ({error}). Is it a whole GGUF file?") from None
+        doubt = f"Is it a whole GGUF file, and port {port} free?" if port else "Is it a whole GGUF file?"
+        raise ModelError(f"{gguf}: llama.cpp cannot load it ({error}). {doubt}") from None
     try:
         yield f"{server.listening_address}/v1"
     finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from edullama.cache import Cache
 from edullama.errors import InputError
 from edullama.files import to_json
 from edullama.recipe import Recipe
@@ -98,28 +99,30 @@ def _caps(tokenizer: Any, exam: Sequence[Card]) -> list[int]:
 
 def _judge(recipe: Recipe, task: Task, exam: Sequence[Card], answers: Sequence[Answer]) -> list[Verdict]:
     """Compare the configured pairs; no verdicts where no judge is configured."""
-    from edullama.endpoint.client import connect
+    from edullama.endpoint.client import connect, end_dry_run
     from edullama.evaluation.judge import judge_pairs
     from edullama.progress import bar
 
     if not recipe.evaluate.judge:
         return []
-    endpoint = recipe.endpoint[recipe.evaluate.judge]
-    complete = connect(recipe.evaluate.judge, endpoint)
+    name, endpoint = recipe.evaluate.judge, recipe.endpoint[recipe.evaluate.judge]
+    complete = connect(name, endpoint, Cache(task.folder / "cache.sqlite"), task.folder / "calls.jsonl")
+    at_once = len(exam) if endpoint.dry_run else endpoint.concurrency
     log = task.log("verdicts", Verdict)
     verdicts = log.read()
     judged = {(verdict.question_id, verdict.pair) for verdict in verdicts}
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     with bar("judge", len(exam) * len(recipe.evaluate.pairs), len(judged)) as advance:
         for pair in recipe.evaluate.pairs:
-            first, second = ([answer for answer in answers if answer.model == name] for name in pair)
+            first, second = ([answer for answer in answers if answer.model == side] for side in pair)
             waiting = [card for card in exam if (card.id, pair) not in judged]
-            for start in range(0, len(waiting), endpoint.concurrency):
-                cards = waiting[start : start + endpoint.concurrency]
+            for start in range(0, len(waiting), at_once):
+                cards = waiting[start : start + at_once]
                 fresh = judge_pairs(cards, first, second, pair, complete, endpoint.model, today)
-                log.append(fresh)
+                log.append([] if endpoint.dry_run else fresh)
                 verdicts += fresh
                 advance(len(cards))
+    end_dry_run(name, endpoint)
     return verdicts
 
 

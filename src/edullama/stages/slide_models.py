@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from edullama.cache import Cache, remember
+from edullama.cache import Cache
 from edullama.lectures import drawing
 from edullama.lectures import translate as translation
 from edullama.lectures.describe import DECORATION, Description
@@ -16,6 +16,7 @@ from edullama.stages.drafts import Draft
 from edullama.store import Task
 
 GLOSSARY = "glossary.csv"
+CALLS = "calls.jsonl"  # what was asked of endpoints and what it cost
 
 
 def describe_figures(
@@ -60,6 +61,8 @@ def translate(task: Task, slides: list[Slide], recipe: Recipe, cache: Cache) -> 
     """Translate into the recipe's language what is in another; without a translator, count it and leave it."""
     to, translator = recipe.ingest.translate_to, recipe.ingest.translator
     foreign = [slide for slide in slides if to and slide.language not in ("", to)]
+    if not foreign or translator not in recipe.endpoint:
+        _end_dry_run(recipe)
     if not to or not foreign:
         _keep_glossary(task)
         return slides
@@ -70,6 +73,7 @@ def translate(task: Task, slides: list[Slide], recipe: Recipe, cache: Cache) -> 
     glossary = translation.read_glossary(task.folder / GLOSSARY)
     if translator in recipe.endpoint:
         done = translation.translate_slides(slides, _connect(recipe, translator, cache), glossary, to)
+        _end_dry_run(recipe)
     else:
         done = translation.translate_offline(slides, translation.offline_engine(Path(translator)), glossary, to)
     task.write(GLOSSARY, translation.write_glossary(done.glossary))
@@ -113,5 +117,13 @@ def _connect(recipe: Recipe, name: str | None, cache: Cache) -> Complete:
     from edullama.endpoint.client import connect
 
     assert name is not None  # the recipe was checked
-    endpoint = recipe.endpoint[name]
-    return remember(connect(name, endpoint), cache, f"{endpoint.base_url} {endpoint.model}")
+    return connect(name, recipe.endpoint[name], cache, cache.path.with_name(CALLS))
+
+
+def _end_dry_run(recipe: Recipe) -> None:
+    """Stop before anything is written where an endpoint was only to say what it would be asked."""
+    from edullama.endpoint.client import end_dry_run
+
+    for name in (recipe.ingest.describer, recipe.ingest.translator):
+        if name in recipe.endpoint:
+            end_dry_run(name, recipe.endpoint[name])
