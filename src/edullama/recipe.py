@@ -74,10 +74,27 @@ class Ingest(Cleaning):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardColumns:
+    """Where a table keeps its cards: names of columns, or their numbers from 1; what is not set is guessed."""
+
+    question: str | int | None = None
+    reference: str | int | None = None
+    lecture: str | int | None = None
+    separator: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepare:
     window: int = 4  # consecutive slides to one training input
     stride: int = 4  # slides from one window's start to the next
     exam_share: float = 0.3  # of the cards; the others' questions make the catalogue
+    normalise: Literal["rules", "endpoint", "none"] = "rules"  # cards as whole questions and sentences
+    normaliser: str | None = None  # name of an endpoint
+    draft: Literal["rules", "endpoint", "none"] = "rules"  # questions from slides, where the cards give few
+    drafter: str | None = None  # name of an endpoint
+    draft_below: int = 30  # questions in the catalogue
+    drafts_per_slide: int = 2  # through an endpoint
+    columns: dict[str, CardColumns] = field(default_factory=dict)  # by card file, such as "cards/week1.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +283,12 @@ def _check_endpoints(recipe: Recipe, source: str) -> None:
     """Refuse the name of an endpoint that has no section, and what needs an endpoint and names none."""
     for own, endpoint in recipe.endpoint.items():
         _check_endpoint(endpoint, f"{source}: 'endpoint.{own}.")
-    named = {"evaluate.judge": recipe.evaluate.judge, "ingest.describer": recipe.ingest.describer}
+    named = {
+        "evaluate.judge": recipe.evaluate.judge,
+        "ingest.describer": recipe.ingest.describer,
+        "prepare.normaliser": recipe.prepare.normaliser,
+        "prepare.drafter": recipe.prepare.drafter,
+    }
     for setting, name in named.items():
         if name is not None and name not in recipe.endpoint:
             raise RecipeError(f"{source}: '{setting}' is '{name}', but there is no section [endpoint.{name}]")

@@ -58,7 +58,8 @@ STAGES = (
         "prepare", "2-prepare",
         reads=("1-ingest/slides.jsonl", "cards/**/*", "controls/**/*"),
         writes=("entries.jsonl", "windows.jsonl", "catalogue.jsonl", "exam.jsonl", "controls.jsonl", "dropped.jsonl"),
-        settings=("prepare",),
+        extras=("pairs.jsonl", "drafts.jsonl", "support.jsonl", "near.jsonl", "leaks.jsonl", "flags.jsonl"),
+        settings=("prepare", "endpoint"),
     ),
     Stage(
         "finetune", "3-finetune",

@@ -1,9 +1,15 @@
-from edullama.dataset.split import drop_doubles, drop_known, split_cards
-from edullama.records import Card, stable_id
+from itertools import pairwise
+
+from edullama.dataset.split import drop_doubles, drop_known, drop_near_exam_files, split_cards
+from edullama.records import Card, NearPair, stable_id
 
 
 def card(question: str, source: str = "cards/week1.tsv") -> Card:
     return Card(stable_id(question), "week1", question, "Because.", source)
+
+
+def near(one: Card, other: Card) -> NearPair:
+    return NearPair("question", one.id, other.id, one.question, other.question, 1.0)
 
 
 CARDS = [card(f"What is number {n}?") for n in range(1000)]
@@ -47,3 +53,48 @@ def test_controls_that_the_course_asks_too_are_dropped() -> None:
     kept, dropped = drop_known([card("What is LoRA?"), card("Where is Ulm?")], [card("what is lora")])
     assert [one.question for one in kept] == ["Where is Ulm?"]
     assert len(dropped) == 1
+
+
+def test_near_cards_go_to_one_side_however_long_the_chain() -> None:
+    for start in range(0, 1000, 10):
+        group = CARDS[start : start + 10]
+        exam, catalogue = split_cards(group, 0.1, [near(one, other) for one, other in pairwise(group)])
+        assert not exam or not catalogue
+
+
+def test_pairs_move_no_card_outside_them() -> None:
+    pairs = [near(CARDS[n], CARDS[n + 1]) for n in range(0, 100, 2)]
+    before, after = (split_cards(CARDS, 0.3, tied)[0] for tied in ([], pairs))
+    assert [one for one in before if one in CARDS[100:]] == [one for one in after if one in CARDS[100:]]
+
+
+def test_a_new_card_in_a_group_takes_nothing_out_of_the_exam() -> None:
+    for old, new in zip(CARDS[:200], CARDS[200:400], strict=True):
+        alone, _ = split_cards([old], 0.3)
+        together, _ = split_cards([old, new], 0.3, [near(old, new)])
+        assert old not in alone or together == [old, new]
+
+
+def test_sides_do_not_depend_on_the_order_of_cards_and_pairs() -> None:
+    pairs = [near(CARDS[n], CARDS[n + 3]) for n in range(0, 500)]
+    exam, _ = split_cards(CARDS, 0.1, pairs)
+    again, _ = split_cards(CARDS[::-1], 0.1, [near(CARDS[n + 3], CARDS[n]) for n in range(499, -1, -1)])
+    assert again == exam[::-1]
+
+
+def test_a_card_near_to_one_of_an_exam_file_leaves_and_says_which_one_it_repeats() -> None:
+    fixed, copy, other = card("What is LoRA?", "cards/exam.tsv"), card("What's LoRA?"), card("Why?")
+    for pair in (near(fixed, copy), near(copy, fixed)):
+        kept, dropped = drop_near_exam_files([copy, other, fixed], [pair])
+        assert kept == [other, fixed]
+        assert [(one.id, one.text) for one in dropped] == [(copy.id, "What's LoRA?")]
+        assert dropped[0].reason == "nearly the same as in cards/exam.tsv: 'What is LoRA?' (cards/week1.tsv)"
+
+
+def test_near_cards_of_exam_files_all_stay_and_so_does_what_is_near_to_a_dropped_card_alone() -> None:
+    one, two = card("What is LoRA?", "cards/exam.tsv"), card("What's LoRA?", "cards/exam2.tsv")
+    copy, further = card("What is a LoRA?"), card("What is a LoRA adapter?")
+    pairs = [near(one, two), near(one, copy), near(copy, further)]
+    kept, dropped = drop_near_exam_files([one, two, copy, further], pairs)
+    assert (kept, len(dropped)) == ([one, two, further], 1)
+    assert split_cards(kept, 0.5, pairs)[0][:2] == [one, two]

@@ -1,5 +1,6 @@
 """What a card file holds, before it is judged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -11,3 +12,12 @@ class Note:
     back: str
     lecture: str = ""  # "": the file does not tell
     problem: str = ""  # why it cannot be a question and an answer
+    turned: bool = False  # the answer side of a card, shown as its question
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """The notes of a file, and in words how its form was guessed."""
+
+    notes: Sequence[Note]
+    guess: str = ""  # "": nothing had to be guessed

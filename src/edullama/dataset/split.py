@@ -1,18 +1,10 @@
 """Which cards examine the models and which only lend their questions."""
 
 import hashlib
-import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from edullama.records import Card, Rejection
-
-NOT_WORDS = re.compile(r"[\W_]+")
-
-
-def normalise(question: str) -> str:
-    """Return a question without case, punctuation and width of spaces, so that near-equal ones count as one."""
-    return NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", question).casefold()).strip()
+from edullama.dataset.words import normalise
+from edullama.records import Card, NearPair, Rejection
 
 
 def is_exam_file(source: str) -> bool:
@@ -44,13 +36,55 @@ def drop_known(cards: Iterable[Card], others: Iterable[Card]) -> tuple[list[Card
     return kept, dropped
 
 
-def split_cards(cards: Iterable[Card], exam_share: float) -> tuple[list[Card], list[Card]]:
-    """Return exam and catalogue. A card's side depends on its question alone, so new cards move none."""
+def drop_near_exam_files(cards: Sequence[Card], near: Iterable[NearPair]) -> tuple[list[Card], list[Rejection]]:
+    """Drop cards that nearly repeat a card of an exam file: the file is the exam, and none of it may be distilled from.
+
+    A card that is near to a dropped one alone stays: what it might have given away is gone.
+    """
+    by_id = {card.id: card for card in cards}
+    known: dict[str, Card] = {}
+    for one, other in sorted({ends for pair in near for ends in ((pair.one, pair.other), (pair.other, pair.one))}):
+        if is_exam_file(by_id[other].source) and not is_exam_file(by_id[one].source):
+            known.setdefault(one, by_id[other])
+    kept = [card for card in cards if card.id not in known]
+    return kept, [_reject_near(by_id[one], exam) for one, exam in sorted(known.items())]
+
+
+def _reject_near(card: Card, exam: Card) -> Rejection:
+    reason = f"nearly the same as in {exam.source}: {exam.question!r} ({card.source})"
+    return Rejection(card.id, reason, card.question)
+
+
+def split_cards(
+    cards: Sequence[Card], exam_share: float, near: Iterable[NearPair] = ()
+) -> tuple[list[Card], list[Card]]:
+    """Return exam and catalogue; near cards go to the same side.
+
+    A card's side depends on its question alone, so that new cards move none; that of a group of near cards on the
+    smallest draw among them. A new card in a group can therefore take it into the exam, but never a card out of it.
+    """
+    draws = _draw_together({card.id: _draw(card.question) for card in cards}, near)
     sides: tuple[list[Card], list[Card]] = ([], [])
     for card in cards:
-        examines = is_exam_file(card.source) or _draw(card.question) < exam_share
+        examines = is_exam_file(card.source) or draws[card.id] < exam_share
         sides[0 if examines else 1].append(card)
     return sides
+
+
+def _draw_together(draws: Mapping[str, float], near: Iterable[NearPair]) -> dict[str, float]:
+    """Return for each card the smallest draw of all cards that it is tied to by pairs, however long the way."""
+    leaders = {id: id for id in draws}
+
+    def lead(id: str) -> str:
+        while leaders[id] != id:
+            leaders[id] = id = leaders[leaders[id]]
+        return id
+
+    for pair in near:
+        if pair.one in leaders and pair.other in leaders:  # else one of them was dropped
+            first, last = sorted((lead(pair.one), lead(pair.other)), key=lambda id: draws[id])
+            leaders[last] = first
+    return {id: draws[lead(id)] for id in draws}
 
 
 def _draw(question: str) -> float:

@@ -1,0 +1,76 @@
+"""Prompts with the texts that a model learns to answer them with: slides to be explained, questions to be answered."""
+
+import re
+from collections.abc import Sequence
+
+from edullama.dataset.drafting import choose_slides
+from edullama.dataset.entries import count_words, slide_id
+from edullama.dataset.normalise import words_inside
+from edullama.dataset.phrases import GENERIC, RECAP
+from edullama.dataset.slide_questions import plain_title, recase, told_language
+from edullama.records import Block, Draft, Pair, Slide, stable_id
+
+EXPLAIN = {"en": "Explain: {}", "de": "Erkläre: {}"}
+FEWEST_WORDS = 8  # that explain something
+MOST_WORDS = 250  # of slides with one title together
+CODE_SIGNS = re.compile(r"[{}();=<>\[\]|\\@_]|::|->")
+WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def explanation_pairs(slides: Sequence[Slide]) -> list[Pair]:
+    """Pair what explains something with the request to explain its title; slides of one title are told as one."""
+    seen = words_inside(block.text for slide in slides for block in slide.blocks if block.text != slide.title)
+    groups: dict[tuple[str, str], list[Slide]] = {}
+    for slide in choose_slides(slides):
+        prompt = _prompt(recase(clean_title(slide.title), seen), told_language(slide))
+        if prompt:
+            groups.setdefault((slide.lecture, prompt), []).append(slide)
+    pairs = [_explain(lecture, prompt, group) for (lecture, prompt), group in groups.items()]
+    return [pair for pair in pairs if count_words(pair.text) >= FEWEST_WORDS]
+
+
+def question_pairs(drafts: Sequence[Draft]) -> list[Pair]:
+    """Pair drafted questions with their reference answers."""
+    return [
+        Pair(draft.question.id, draft.question.lecture, draft.question.question, draft.question.reference, draft.slides)
+        for draft in drafts
+    ]
+
+
+def _prompt(title: str, language: str) -> str:
+    """Return the request to explain a title, a title that asks as it is, or "" where it cannot stand alone."""
+    is_generic = RECAP.fullmatch(title) or (GENERIC.fullmatch(title) and len(title.split()) == 1)
+    if not title or is_generic or language not in EXPLAIN:
+        return ""
+    return title if title.endswith("?") else EXPLAIN[language].format(title)
+
+
+def clean_title(title: str) -> str:
+    """Return a title without numbers around it, or "" where it is code or says nothing."""
+    plain = plain_title(title)
+    return "" if CODE_SIGNS.search(plain) or not WORD.search(plain) else plain
+
+
+def _explain(lecture: str, prompt: str, slides: Sequence[Slide]) -> Pair:
+    """Put slides of one title together as far as they fit; the first is taken whole."""
+    texts: list[str] = []
+    told: list[str] = []
+    for slide in slides:
+        text = _text(slide)
+        if texts and count_words("\n".join([*texts, text])) > MOST_WORDS:
+            break
+        if text and text not in texts:
+            texts.append(text)
+            told.append(slide_id(slide))
+    return Pair(stable_id(lecture, prompt), lecture, prompt, "\n".join(texts), tuple(told))
+
+
+def _text(slide: Slide) -> str:
+    """Return what a slide says below its title, without signs and addresses that stand alone."""
+    return "\n".join(block.text for block in slide.blocks if _says_something(block, slide.title))
+
+
+def _says_something(block: Block, title: str) -> bool:
+    if " ".join(block.text.split()) == title or re.fullmatch(r"\s*(?:https?://|www\.)\S+\s*", block.text):
+        return False
+    return block.kind in ("code", "table") or WORD.search(block.text) is not None
