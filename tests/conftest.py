@@ -1,5 +1,7 @@
 """What tests of several folders share."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,3 +46,11 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: "PreTraine
     make_llama().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def ctrl_c_works() -> Iterator[None]:
+    """A program started in the background inherits that Ctrl-C is ignored; a shell's user has it work."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,14 +90,6 @@ def test_a_damaged_lecture_is_reported_and_the_exit_code_says_partial(course: Pa
     assert (course / "lectures" / "02-slides-to-dataset.pdf").read_bytes() == whole
     assert len((course / "1-ingest" / "failures.jsonl").read_text().splitlines()) == 2
     assert (course / "1-ingest" / "text" / "02-slides-to-dataset.txt").exists()
-
-
-@pytest.fixture
-def ctrl_c_works() -> Iterator[None]:
-    """A program started in the background inherits that Ctrl-C is ignored; a shell's user has it work."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("ctrl_c_works")

@@ -43,13 +43,17 @@ def test_a_port_that_is_taken_is_said(builtin_gguf: Path) -> None:
             pass
 
 
+@pytest.mark.usefixtures("ctrl_c_works")
 def test_serve_model_prints_the_section_for_the_recipe_and_serves_until_ctrl_c(builtin_gguf: Path) -> None:
     command = [sys.executable, "-m", "edullama", "serve-model", str(builtin_gguf)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        section = "".join(process.stdout.readline() for _ in range(3))
-        local = parse_recipe(tomllib.loads(section), "printed").endpoint["local"]
-        (reply,) = connect("local", local, max_tokens=8)([Prompt("Name the capital of France.")])
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        try:
+            assert process.stdout
+            section = "".join(process.stdout.readline() for _ in range(3))
+            local = parse_recipe(tomllib.loads(section), "printed").endpoint["local"]
+            (reply,) = connect("local", local, max_tokens=8)([Prompt("Name the capital of France.")])
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
     assert reply.text and local.model == builtin_gguf.stem

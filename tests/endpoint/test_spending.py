@@ -146,6 +146,7 @@ def start(folder: Path, peer: Peer, reached: int) -> "subprocess.Popen[bytes]":
     return process
 
 
+@pytest.mark.usefixtures("ctrl_c_works")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
 def test_an_ended_run_loses_the_calls_in_flight_and_no_more(tmp_path: Path, end: signal.Signals) -> None:
     hanging = [[dribble(30)], [dribble(30)]]
