@@ -45,9 +45,8 @@ class Look:
 
 
 def make_look(document: Any, drawn: Any, picture: Picture) -> Look:
-    """Look at a bitmap's own pixels; at what has parts or a mask as its page (a display list) shows it."""
-    alone = picture.xref and not mask_of(document, picture.xref)
-    return look_at(_shrink_bitmap(document, picture) if alone else _draw_part(drawn, picture))
+    """Look at a bitmap's own pixels; at what is made of several parts as its page (a display list) shows it."""
+    return look_at(_shrink_bitmap(document, picture) if picture.xref else _draw_part(drawn, picture))
 
 
 def mask_of(document: Any, xref: int) -> int:
@@ -106,8 +105,13 @@ def _spots(look: Look) -> Image.Image:
 
 
 def _shrink_bitmap(document: Any, picture: Picture) -> Image.Image:
-    """Decode a bitmap at about the size of a thumbnail, which spares most of the work."""
-    return _shrink_plain(document, picture) or _shrink_any(document, picture)
+    """Decode a bitmap, on white, at about the size of a thumbnail, which spares most of the work."""
+    image = _shrink_plain(document, picture) or _shrink_any(document, picture.xref)
+    mask = mask_of(document, picture.xref)
+    if not mask:
+        return image
+    opaque = _shrink_any(document, mask).convert("L").resize(image.size)
+    return Image.composite(image.convert("RGB"), Image.new("RGB", image.size, "white"), opaque)
 
 
 def _shrink_plain(document: Any, picture: Picture) -> Image.Image | None:
@@ -130,8 +134,8 @@ def _shrink_plain(document: Any, picture: Picture) -> Image.Image | None:
     return Image.fromarray(chosen[:, :, 0] if grey else chosen)
 
 
-def _shrink_any(document: Any, picture: Picture) -> Image.Image:
-    reference = core.pdf_new_indirect(mupdf._as_pdf_document(document), picture.xref, 0)
+def _shrink_any(document: Any, xref: int) -> Image.Image:
+    reference = core.pdf_new_indirect(mupdf._as_pdf_document(document), xref, 0)
     image = core.pdf_load_image(mupdf._as_pdf_document(document), reference)
     scale = min(1.0, THUMBNAIL / max(image.w(), image.h()))
     whole = core.FzIrect(mupdf.FZ_MIN_INF_RECT, mupdf.FZ_MIN_INF_RECT, mupdf.FZ_MAX_INF_RECT, mupdf.FZ_MAX_INF_RECT)

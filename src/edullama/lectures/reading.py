@@ -17,7 +17,7 @@ from edullama.progress import Advance, bar
 from edullama.records import Failure
 from edullama.workers import Job, Limits, Lost, work_through
 
-READER = "5"  # another one with every change to what a page's record says: older records are then read anew
+READER = "6"  # another one with every change to what a page's record says: older records are then read anew
 PAGES_A_JOB = 40  # a long lecture keeps all workers busy
 JOBS_A_WORKER = 4
 NO_PROBLEM = b'"problem":""'
