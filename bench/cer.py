@@ -3,8 +3,8 @@
 Pages of born-digital decks are drawn at 150 dpi in grey and put into PDFs without text. Compared is, page by page, what
 ingest makes of such a scan with what it makes of the same page's text layer: both went through the same cleaning, so
 that what differs is OCR's doing, reading order and signs for bullets included. Running heads count on neither side:
-what OCR read where one stands in the original is left out, and counted apart. So with formulas, whose signs have no
-order in a text layer that OCR could meet; with them included, the rate is given as well.
+what OCR read where one stands in the original is left out, and counted apart. What part of the rate is due to formulas,
+whose signs have no order in a text layer that OCR could meet, and to the order of lines, is shown beside it.
 """
 
 from collections import defaultdict
@@ -82,7 +82,7 @@ def measure_cer(options: Options) -> Finding:
         own = [[pages[page] for page in pages if languages[page[0]] == language] for pages in (prose, every)]
         found = _rows(language, *own)
         rows += found
-        for name, row in zip(("cer", "cer_any_order", "cer_with_formulas"), found, strict=True):
+        for name, row in zip(("cer", "cer_any_order", "cer_without_formulas"), found, strict=True):
             figures[name][language] = rounded(row.value, 4)
     cores = run.user_seconds / run.seconds
     rows.append(Row("processors busy at OCR", cores, "cores", over=f"{len(every)} pages, start-up included"))
@@ -134,9 +134,9 @@ def _covered(block: dict[str, Any], places: Iterable[Any]) -> bool:
 
 def _rows(language: str, prose: Sequence[Comparison], every: Sequence[Comparison]) -> list[Row]:
     return [
-        _row(f"CER, {language}", prose, [page.edits for page in prose]),
-        _row(f"CER, {language}, order of lines set aside", prose, [page.reordered for page in prose]),
-        _row(f"CER, {language}, formulas included", every, [page.edits for page in every]),
+        _row(f"CER, {language}", every, [page.edits for page in every]),
+        _row(f"CER, {language}, order of lines set aside", every, [page.reordered for page in every]),
+        _row(f"CER, {language}, formulas set aside", prose, [page.edits for page in prose]),
     ]
 
 

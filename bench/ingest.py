@@ -34,7 +34,7 @@ PARTS: dict[str, Callable[[Options], Finding]] = {
 FIGURES = (
     "pages_per_second", "ratio_vs_markitdown", "cer", "worker_mb", "ratio_vs_pypdf", "pages_per_second_20000", "growth",
     "truth", "fuzz", "growth_after_start", "parent_mb", "cer_any_order",
-    "cer_with_formulas", "ocr_cores",
+    "cer_without_formulas", "ocr_cores",
 )  # fmt: skip
 
 
