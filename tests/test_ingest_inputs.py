@@ -233,8 +233,7 @@ def test_a_page_that_mupdf_does_not_survive_is_read_by_pypdf(tmp_path: Path, mon
     assert reasons[1] == "12 letters in the text layer, read by pypdf (took longer than 2 s)"
 
 
-def test_a_book_of_ten_thousand_pages_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PAGES_A_JOB", 1000)  # every job opens the file anew: with 40, this takes five times
+def test_a_book_of_ten_thousand_pages_is_read_whole(tmp_path: Path) -> None:
     write_book(tmp_path / "lectures/book.pdf", 10_000)
     manifest = run(tmp_path)
     slides = read(tmp_path, "slides.jsonl")

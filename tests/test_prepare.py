@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edullama.errors import InputError
+from edullama.errors import EndpointError, InputError
 from edullama.files import to_json
-from edullama.recipe import Recipe
+from edullama.recipe import Endpoint, Prepare, Recipe
 from edullama.records import Block, Card, Entry, Manifest, Slide, Window
 from edullama.stages import prepare
 from edullama.store import Workspace
@@ -105,3 +105,14 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_broken_card_file_stops_the_stage_and_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cards/week1\.tsv: no flashcard found"):
         run(make_course(tmp_path, {"cards/week1.tsv": "nothing but text\n"}))
+
+
+def test_a_dry_run_counts_the_calls_of_the_whole_stage_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make_course(tmp_path, {"cards/week1.tsv": table(40), "controls/other.tsv": table(10, "other")})
+    endpoint = {"m": Endpoint(base_url="http://127.0.0.1:9/v1", model="m", dry_run=True)}
+    with pytest.raises(EndpointError, match=r"'endpoint\.m\.dry_run' is set"):
+        prepare.run(work, Recipe(prepare=Prepare(normalise="endpoint", normaliser="m"), endpoint=endpoint))
+    assert "dry run of 'm': 50 calls" in capsys.readouterr().err
+    assert outputs(tmp_path) == {}

@@ -111,3 +111,9 @@ def test_another_password_is_another_setting_and_is_written_nowhere() -> None:
     ]
     assert settings[0] != settings[1]
     assert "sesame" not in repr(settings[0])
+
+
+@pytest.mark.parametrize(("what", "who"), [("normalise", "normaliser"), ("draft", "drafter")])
+def test_what_an_endpoint_is_to_do_needs_its_name(what: str, who: str) -> None:
+    with pytest.raises(RecipeError, match=f"'prepare.{what}' is 'endpoint', but 'prepare.{who}' names no endpoint"):
+        read(f'[prepare]\n{what} = "endpoint"')

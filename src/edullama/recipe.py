@@ -74,13 +74,13 @@ class Ingest(Cleaning):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CardColumns:
-    """Where a table keeps its cards: names of columns, or their numbers from 1; what is not set is guessed."""
+class Columns:
+    """Where a table keeps its cards: a column's name, or its number from 1; None: guess."""
 
     question: str | int | None = None
     reference: str | int | None = None
     lecture: str | int | None = None
-    separator: str | None = None
+    separator: str | None = None  # of text files: a sign, or "tab", "comma", "semicolon", "pipe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class Prepare:
     drafter: str | None = None  # name of an endpoint
     draft_below: int = 30  # questions in the catalogue
     drafts_per_slide: int = 2  # through an endpoint
-    columns: dict[str, CardColumns] = field(default_factory=dict)  # by card file, such as "cards/week1.csv"
+    columns: dict[str, Columns] = field(default_factory=dict)  # by card file, such as "cards/week1.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,10 +294,18 @@ def _check_endpoints(recipe: Recipe, source: str) -> None:
             raise RecipeError(f"{source}: '{setting}' is '{name}', but there is no section [endpoint.{name}]")
     cleanings = [recipe.ingest, *(recipe.ingest.cleaning(lecture) for lecture in recipe.ingest.lecture)]
     seen = any(cleaning.describe == "endpoint" or cleaning.formulas == "describe" for cleaning in cleanings)
-    if seen and recipe.ingest.describer is None:
-        raise RecipeError(
-            f"{source}: figures or formulas are to be described, but 'ingest.describer' names no endpoint"
-        )
+    needed = {
+        "figures or formulas are to be described, but 'ingest.describer'": seen and not named["ingest.describer"],
+        "'prepare.normalise' is 'endpoint', but 'prepare.normaliser'": (
+            recipe.prepare.normalise == "endpoint" and not named["prepare.normaliser"]
+        ),
+        "'prepare.draft' is 'endpoint', but 'prepare.drafter'": (
+            recipe.prepare.draft == "endpoint" and not named["prepare.drafter"]
+        ),
+    }
+    for lack, missing in needed.items():
+        if missing:
+            raise RecipeError(f"{source}: {lack} names no endpoint")
 
 
 def _check_endpoint(endpoint: Endpoint, where: str) -> None:

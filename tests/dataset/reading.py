@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edullama.dataset.cards import read_cards
-from edullama.dataset.columns import Columns
+from edullama.recipe import Columns
 from edullama.records import Card, Rejection
 
 

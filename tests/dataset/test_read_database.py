@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from edullama.dataset.columns import Columns
 from edullama.errors import InputError
+from edullama.recipe import Columns
 from tests.dataset.reading import read, sides
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from edullama.dataset.columns import Columns
 from edullama.errors import InputError
+from edullama.recipe import Columns
 from tests.dataset.reading import read_text, reasons, sides
 
 

@@ -1,6 +1,6 @@
 from itertools import pairwise
 
-from edullama.dataset.split import drop_doubles, drop_known, drop_near_exam_files, split_cards
+from edullama.dataset.split import drop_doubles, drop_known, drop_near, drop_near_exam_files, split_cards
 from edullama.records import Card, NearPair, stable_id
 
 
@@ -98,3 +98,10 @@ def test_near_cards_of_exam_files_all_stay_and_so_does_what_is_near_to_a_dropped
     kept, dropped = drop_near_exam_files([one, two, copy, further], pairs)
     assert (kept, len(dropped)) == ([one, two, further], 1)
     assert split_cards(kept, 0.5, pairs)[0][:2] == [one, two]
+
+
+def test_of_fresh_cards_those_near_to_the_exam_leave_and_those_near_to_each_other_stay() -> None:
+    exam, copy, one, two = CARDS[:4]
+    kept, dropped = drop_near([copy, one, two], [exam], [near(exam, copy), near(one, two)])
+    assert kept == [one, two]
+    assert [rejection.id for rejection in dropped] == [copy.id]

@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 
 from edullama.dataset.card_text import holds_image, holds_media, plain_text, strip_symbols
 from edullama.dataset.cloze import split_cloze
-from edullama.dataset.columns import Columns
 from edullama.dataset.notes import Deck, Note
 from edullama.dataset.questions import asks
 from edullama.dataset.read_apkg import read_apkg
@@ -16,6 +15,7 @@ from edullama.dataset.read_latex import read_latex
 from edullama.dataset.read_markdown import read_labelled, read_markdown
 from edullama.dataset.read_table import read_table
 from edullama.errors import InputError
+from edullama.recipe import Columns
 from edullama.records import Card, Rejection, stable_id
 
 READERS: dict[str, Callable[[Path], list[Note]]] = {

@@ -5,21 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edullama.errors import InputError
+from edullama.recipe import Columns
 
 FRONT = ("question", "front", "frage", "vorderseite", "prompt", "instruction", "term", "begriff", "q", "f", "input")
 BACK = ("reference", "answer", "back", "antwort", "rückseite", "response", "output", "completion", "answers",
         "definition", "erklärung", "lösung", "solution", "a")  # fmt: skip
 LECTURE = ("lecture", "deck", "vorlesung", "kapitel", "chapter")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """Where a table keeps its cards: a column's name, or its number from 1; None: guess."""
-
-    question: str | int | None = None
-    reference: str | int | None = None
-    lecture: str | int | None = None
-    separator: str | None = None  # of text files: a sign, or "tab", "comma", "semicolon", "pipe"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from contextlib import closing
 from pathlib import Path
 
 from edullama.dataset.card_text import escape_code
-from edullama.dataset.columns import Columns, Places, find_places
+from edullama.dataset.columns import Places, find_places
 from edullama.dataset.notes import Deck, Note
 from edullama.dataset.read_apkg import read_apkg
 from edullama.dataset.sqlite_files import list_tables, open_file, quote
 from edullama.errors import InputError
+from edullama.recipe import Columns
 
 ANKI = {"col", "notes", "cards"}
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edullama.dataset.card_text import escape_code
-from edullama.dataset.columns import FRONT, Columns, find_column, find_places
+from edullama.dataset.columns import FRONT, find_column, find_places
 from edullama.dataset.notes import Deck, Note
 from edullama.dataset.read_text import read_text
 from edullama.errors import InputError
+from edullama.recipe import Columns
 
 BY_LINE = re.compile(r"\}[ \t\r]*\n\s*\{")  # no comma between two objects, whatever the file calls itself
 ADDITION = "input"  # alpaca's: what the instruction is about

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from edullama.dataset.card_text import escape_brackets, escape_code
-from edullama.dataset.columns import BACK, FRONT, Columns, Places, find_column, find_places
+from edullama.dataset.columns import BACK, FRONT, Places, find_column, find_places
 from edullama.dataset.notes import Deck, Note
 from edullama.dataset.read_text import read_text
+from edullama.recipe import Columns
 
 HEADER = re.compile(r"#(separator|html|columns|tags|deck|notetype|(?:tags|deck|notetype|guid) column):(.*)")  # Anki's
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":", "space": " "}

@@ -41,13 +41,20 @@ def drop_near_exam_files(cards: Sequence[Card], near: Iterable[NearPair]) -> tup
 
     A card that is near to a dropped one alone stays: what it might have given away is gone.
     """
-    by_id = {card.id: card for card in cards}
+    return drop_near(cards, [card for card in cards if is_exam_file(card.source)], near)
+
+
+def drop_near(
+    cards: Sequence[Card], exam: Sequence[Card], near: Iterable[NearPair]
+) -> tuple[list[Card], list[Rejection]]:
+    """Drop cards that nearly repeat one of an exam; its own cards stay."""
+    by_id, examining = ({card.id: card for card in deck} for deck in (cards, exam))
     known: dict[str, Card] = {}
     for one, other in sorted({ends for pair in near for ends in ((pair.one, pair.other), (pair.other, pair.one))}):
-        if is_exam_file(by_id[other].source) and not is_exam_file(by_id[one].source):
-            known.setdefault(one, by_id[other])
+        if other in examining and one not in examining:
+            known.setdefault(one, examining[other])
     kept = [card for card in cards if card.id not in known]
-    return kept, [_reject_near(by_id[one], exam) for one, exam in sorted(known.items())]
+    return kept, [_reject_near(by_id[one], twin) for one, twin in sorted(known.items())]
 
 
 def _reject_near(card: Card, exam: Card) -> Rejection:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edullama.cache import make_key
 from edullama.endpoint.failures import AttemptError
 from edullama.endpoint.ledger import Usage, estimate_text, estimate_tokens
 from edullama.endpoint.structured import clean, response_format
@@ -55,7 +56,7 @@ def make_request(prompt: Prompt, settings: Endpoint) -> Request:
     pictures = [hashlib.sha256(image).hexdigest() for image in prompt.images]
     asked = (settings.base_url, settings.model, settings.temperature, limit)
     parts = json.dumps([*asked, prompt.system, prompt.text, prompt.schema, pictures])
-    return Request(hashlib.sha256(parts.encode()).digest()[:20], prompt, limit)
+    return Request(make_key(parts), prompt, limit)
 
 
 def ask_again(request: Request, answer: Answer, complaint: str) -> Request:

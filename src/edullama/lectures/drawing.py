@@ -89,7 +89,7 @@ def _draw_all(regions: Sequence[Region], workers: int) -> Iterator[tuple[str, by
 def _draw(regions: Sequence[Region]) -> Iterator[bytes | None]:
     for region in regions:
         source = region.lecture.source
-        if source.path.suffix.lower() == ".pptx":
+        if source.is_pptx:
             yield pptx.read_picture(source.path, region.number, region.image)
             continue
         document: Any = open_pdf(source.path, source.password)

@@ -115,20 +115,19 @@ def _scan(document: Any, item: Place, languages: str) -> Scan:
     lighten_bars(pixmap)
     even_out(pixmap)
     if item.box:
-        return Scan(_read_labels(_run_tesseract(bytes(pixmap.tobytes("png")), languages, dpi, SPARSE), item.box))
-    words = _look_twice(pixmap, languages, dpi)
-    return make_scan(words)
+        return Scan(_read_labels(_run_tesseract(_save(pixmap), languages, dpi, SPARSE), item.box))
+    return make_scan(_look_twice(pixmap, languages, dpi))
 
 
 def _look_twice(pixmap: Any, languages: str, dpi: int) -> list[Word]:
     """Read a page as Tesseract lays it out, then what that left out or misread: what it takes for pictures, say."""
-    first = _read_words(_run_tesseract(bytes(pixmap.tobytes("png")), languages, dpi, LAID_OUT), dpi)
+    first = _read_words(_run_tesseract(_save(pixmap), languages, dpi, LAID_OUT), dpi)
     lines = (list(line) for _, line in groupby(first, key=lambda word: word.place))
     sure = [word for line in lines if _is_sure(line) for word in line]
     paint_over(pixmap, [word.box for word in sure], dpi)
     if not has_ink(pixmap):
         return sure
-    second = _read_words(_run_tesseract(bytes(pixmap.tobytes("png")), languages, dpi, SPARSE), dpi)
+    second = _read_words(_run_tesseract(_save(pixmap), languages, dpi, SPARSE), dpi)
     return sure + [replace(word, place=(-1, *word.place)) for word in second]
 
 
@@ -136,10 +135,6 @@ def _is_sure(line: Sequence[Word]) -> bool:
     """Tell whether a line needs no second look; one word in it is often a sign or a symbol."""
     doubtful = sum(word.sure < SURE_WORD for word in line)
     return doubtful <= len(line) // 3 and _is_credible(line)
-
-
-def _read_words(table: str, dpi: int) -> list[Word]:
-    return [row for row in _rows(table, dpi) if _is_word(row)]
 
 
 def make_scan(words: Sequence[Word]) -> Scan:
@@ -154,7 +149,7 @@ def make_scan(words: Sequence[Word]) -> Scan:
 
 def _read_labels(table: str, box: Box) -> tuple[Fragment, ...]:
     """Return the words in a figure as one fragment, a line each label; none where they are too few to trust."""
-    words = [row for row in _rows(table, DPI) if _is_word(row) and row.sure >= SURE_LABEL]
+    words = [word for word in _read_words(table, DPI) if word.sure >= SURE_LABEL]
     lines = [repair(" ".join(word.text for word in line)) for _, line in groupby(words, key=lambda row: row.place)]
     labels = [line for line in lines if LABEL.search(line)]
     letters = sum(char.isalpha() for label in labels for char in label)
@@ -169,6 +164,10 @@ def _installed_languages() -> frozenset[str]:
 
 def _package(language: str) -> str:
     return f"tesseract-ocr-{language.replace('_', '-')}"
+
+
+def _save(pixmap: Any) -> bytes:
+    return bytes(pixmap.tobytes("png"))
 
 
 def _run_tesseract(image: bytes, languages: str, dpi: int, mode: str) -> str:
@@ -190,19 +189,15 @@ def _last_words(error: Exception) -> str:
     return (text.strip().splitlines() or [type(error).__name__])[-1]
 
 
-def _rows(table: str, dpi: int) -> list[Word]:
+def _read_words(table: str, dpi: int) -> list[Word]:
     rows = csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [_read_row(row, 72 / dpi) for row in rows if row["level"] == "5"]
+    return [_read_row(row, 72 / dpi) for row in rows if row["level"] == "5" and row["text"].strip()]
 
 
 def _read_row(row: dict[str, str], scale: float) -> Word:
     left, top, width, height = (int(row[key]) * scale for key in ("left", "top", "width", "height"))
     box = round(left, 1), round(top, 1), round(left + width, 1), round(top + height, 1)
     return Word(tuple(int(row[column]) for column in LINE_LEVEL_COLUMNS), row["text"], float(row["conf"]), box)
-
-
-def _is_word(row: Word) -> bool:
-    return bool(row.text.strip())
 
 
 def _find_lines(words: Sequence[Word]) -> list[list[Word]]:

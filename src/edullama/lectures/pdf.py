@@ -301,8 +301,9 @@ class _Digests:
 
     def of(self, xref: int, info: dict[str, Any]) -> str:
         """Return what an image is known by."""
-        key = f"{info['width']} {info['height']} {info['size']} {info['cs-name']} {info['bpc']}"
-        return self.of_stream(xref) if xref else name_image(key.encode())
+        if xref:
+            return self.of_stream(xref)
+        return name_image(f"{info['width']} {info['height']} {info['size']} {info['cs-name']} {info['bpc']}".encode())
 
     def _hash_stream(self, xref: int) -> str:
         mask = mask_of(self.document, xref)

@@ -36,6 +36,10 @@ class Input:
     sha256: str
     password: str = ""
 
+    @property
+    def is_pptx(self) -> bool:
+        return self.path.suffix.lower() == ".pptx"
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -113,7 +117,7 @@ def _open_all(items: Sequence[Input]) -> Iterator[Opened | Failure]:
 
 
 def _open_one(item: Input) -> Opened:
-    if item.path.suffix.lower() == ".pptx":
+    if item.is_pptx:
         return Opened(item, pptx.count_slides(item.path))
     count, damage = pdf.count_pages(item.path, item.password)
     many = f"has {count:,} pages: a book? Each becomes a slide." if count > MANY_PAGES else ""
@@ -148,7 +152,7 @@ def _first_jobs(lecture: Opened, numbers: Sequence[int], workers: int) -> Iterat
 
 def _read_all(lecture: Opened, numbers: Sequence[int]) -> Iterator[_Read]:
     source = lecture.source
-    if source.path.suffix.lower() == ".pptx":
+    if source.is_pptx:
         seen: set[str] = set()
         for page in pptx.read_slides(source.path, source.lecture, numbers):
             own = {name: look.pack() for name, look in _look_at_slide(source, page, seen)}

@@ -95,7 +95,7 @@ def _jobs(wanted: Sequence[Wanted], languages: str) -> list[Job]:
 
 def _scan(lecture: Opened, languages: str, items: Sequence[Wanted]) -> Iterator[Scan]:
     source = lecture.source
-    if source.path.suffix.lower() == ".pptx":
+    if source.is_pptx:
         for item in items:
             image = pptx.read_picture(source.path, item.place.number, item.image)
             yield ocr.scan_picture(image, languages) if image else Scan((), "an image in a format that is not read")

@@ -14,6 +14,7 @@ from edullama.files import to_json
 from edullama.recipe import Recipe
 from edullama.records import CONTENDERS, Answer, Card, Contender, Estimate, Manifest, ReferenceLoss, Step, Verdict
 from edullama.stages.contenders import open_contender
+from edullama.stages.remote import end_dry_runs, open_remote
 from edullama.store import Task, Workspace
 
 if TYPE_CHECKING:
@@ -99,14 +100,13 @@ def _caps(tokenizer: Any, exam: Sequence[Card]) -> list[int]:
 
 def _judge(recipe: Recipe, task: Task, exam: Sequence[Card], answers: Sequence[Answer]) -> list[Verdict]:
     """Compare the configured pairs; no verdicts where no judge is configured."""
-    from edullama.endpoint.client import connect, end_dry_run
     from edullama.evaluation.judge import judge_pairs
     from edullama.progress import bar
 
     if not recipe.evaluate.judge:
         return []
     name, endpoint = recipe.evaluate.judge, recipe.endpoint[recipe.evaluate.judge]
-    complete = connect(name, endpoint, Cache(task.folder / "cache.sqlite"), task.folder / "calls.jsonl")
+    complete = open_remote(recipe, name, Cache(task.folder / "cache.sqlite"))
     at_once = len(exam) if endpoint.dry_run else endpoint.concurrency
     log = task.log("verdicts", Verdict)
     verdicts = log.read()
@@ -122,7 +122,7 @@ def _judge(recipe: Recipe, task: Task, exam: Sequence[Card], answers: Sequence[A
                 log.append([] if endpoint.dry_run else fresh)
                 verdicts += fresh
                 advance(len(cards))
-    end_dry_run(name, endpoint)
+    end_dry_runs(recipe, name)
     return verdicts
 
 

@@ -71,7 +71,7 @@ def _inputs(task: Task, files: Mapping[str, Path], recipe: Recipe) -> Iterator[I
 def _draft(opened: Opened, cache: Cache, decisions: images.Decisions, recipe: Recipe) -> Draft:
     """Decide how each page of a lecture is to be read."""
     pages, looks = load_pages(opened, cache)
-    if opened.source.path.suffix.lower() == ".pdf":  # images of PPTX files are found again by their own names
+    if not opened.source.is_pptx:  # images of PPTX files are found again by their own names
         pages = unite_alike(pages, looks)
     cleaning = recipe.ingest.cleaning(opened.source.lecture)
     listed = [replace(image, thumbnail=image.thumbnail if image.image in looks else "")

@@ -1,14 +1,12 @@
 """Slides and flashcards in, training texts, questions and an exam out."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edullama.cache import Cache
 from edullama.dataset.cards import read_cards
-from edullama.dataset.columns import Columns
 from edullama.dataset.entries import make_entries
 from edullama.dataset.leaks import find_leaks
 from edullama.dataset.near_duplicates import find_near_pairs
@@ -18,8 +16,8 @@ from edullama.dataset.split import drop_doubles, drop_known, drop_near_exam_file
 from edullama.dataset.support import find_support
 from edullama.dataset.windows import make_windows
 from edullama.recipe import Recipe
-from edullama.records import Card, Draft, Leak, Manifest, Rejection, Slide, Support
-from edullama.stages.card_models import draft, normalise, warn_of_relatives
+from edullama.records import Card, Draft, Flag, Leak, Manifest, Rejection, Slide, Support
+from edullama.stages.card_models import draft, end_dry_run, normalise, warn_of_relatives
 from edullama.store import Task, Workspace
 
 if TYPE_CHECKING:
@@ -38,7 +36,8 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     exam, catalogue = split_cards(cards, recipe.prepare.exam_share, near)
     controls, poor_controls = _read_controls(task, recipe, cards)
     drafts, undrafted = draft(slides, exam, catalogue, recipe, cache)
-    exam, catalogue, controls = normalise(task, (exam, catalogue, controls), recipe, cache)
+    (exam, catalogue, controls), flags = normalise((exam, catalogue, controls), recipe, cache)
+    end_dry_run(recipe)
     cache.close()
     questions = [card.ask() for card in (*catalogue, *(one.question for one in drafts))]
     support, leaks = find_support(exam, slides, _embed), find_leaks(exam, questions, entries)
@@ -54,8 +53,9 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     task.write_records("controls.jsonl", controls)
     task.write_records("near.jsonl", near)
     task.write_records("leaks.jsonl", leaks)
+    task.write_records("flags.jsonl", flags)
     task.write_records("dropped.jsonl", dropped)
-    _note(task, slides, exam, questions, drafts, support, leaks)
+    _note(task, slides, exam, questions, drafts, support, leaks, flags)
     task.notes += warn_of_relatives(recipe)
     return task.finish(
         entries=len(entries), windows=len(windows), catalogue=len(questions), drafted=len(drafts), exam=len(exam),
@@ -74,15 +74,10 @@ def _read_folder(task: Task, recipe: Recipe, folder: str) -> tuple[list[Card], l
     cards, rejected = [], []
     for path in task.work.inputs(f"{folder}/**/*"):
         source = path.relative_to(task.work.root).as_posix()
-        read, left_out = read_cards(path, source, _columns(recipe, source), task.notes.append)
+        read, left_out = read_cards(path, source, recipe.prepare.columns.get(source), task.notes.append)
         cards += read
         rejected += left_out
     return cards, rejected
-
-
-def _columns(recipe: Recipe, source: str) -> Columns | None:
-    chosen = recipe.prepare.columns.get(source)
-    return Columns(**asdict(chosen)) if chosen else None
 
 
 def _read_controls(task: Task, recipe: Recipe, cards: Sequence[Card]) -> tuple[list[Card], list[Rejection]]:
@@ -118,7 +113,8 @@ def _note(
     questions: Sequence[object],
     drafts: Sequence[Draft],
     support: Sequence[Support],
-    leaks: Iterable[Leak],
+    leaks: Sequence[Leak],
+    flags: Sequence[Flag],
 ) -> None:
     """Say in the manifest what to know of the questions, and what later stages will lack."""
     if not any(slide.kind == "content" for slide in slides):
@@ -128,8 +124,11 @@ def _note(
     if exam:
         held = sum(one.answerable for one in support)
         task.notes.append(f"the slides answer {held} of {len(exam)} exam questions, see support.jsonl")
-    for leak in list(leaks)[:1]:
-        task.notes.append(f"leak: {leak.kind} {leak.question_id} stands in {leak.where}; all of them in leaks.jsonl")
+    if flags:
+        task.notes.append(f"{len(flags)} cards could not be rewritten and stay as they are, see flags.jsonl")
+    if leaks:
+        first = leaks[0]
+        task.notes.append(f"leak: {first.kind} {first.question_id} stands in {first.where}; all of them in leaks.jsonl")
     if not exam and not questions:
         task.notes.append("no flashcards in cards/: nothing to distil from, and no exam")
     elif not exam or not questions:

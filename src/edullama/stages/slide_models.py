@@ -11,12 +11,12 @@ from edullama.lectures.layout import find_title
 from edullama.lectures.pages import Fragment
 from edullama.lectures.scanning import Wanted
 from edullama.recipe import Recipe
-from edullama.records import Complete, Slide
+from edullama.records import Slide
 from edullama.stages.drafts import Draft
+from edullama.stages.remote import end_dry_runs, open_remote
 from edullama.store import Task
 
 GLOSSARY = "glossary.csv"
-CALLS = "calls.jsonl"  # what was asked of endpoints and what it cost
 
 
 def describe_figures(
@@ -31,7 +31,7 @@ def describe_figures(
     ]
     if not regions:
         return {}
-    said = drawing.describe_regions(regions, _connect(recipe, recipe.ingest.describer, cache), recipe.ingest.workers)
+    said = drawing.describe_regions(regions, open_remote(recipe, recipe.ingest.describer, cache), recipe.ingest.workers)
     _note_silence(task, "figures", said)
     boxes = {region.image: region.box for region in regions}
     return {d.image: Fragment(d.text, boxes[d.image], 0.0, "figure", "vision") for d in said if d.text}
@@ -45,7 +45,7 @@ def describe_formulas(
     regions = list(drawing.formula_regions([slide for slide in slides if slide.lecture in wanting], wanting))
     if not regions:
         return slides
-    said = drawing.describe_regions(regions, _connect(recipe, recipe.ingest.describer, cache), recipe.ingest.workers)
+    said = drawing.describe_regions(regions, open_remote(recipe, recipe.ingest.describer, cache), recipe.ingest.workers)
     _note_silence(task, "formulas", said)
     return drawing.put_in_words(slides, {item.image: item.text for item in said if item.text})
 
@@ -62,7 +62,7 @@ def translate(task: Task, slides: list[Slide], recipe: Recipe, cache: Cache) -> 
     to, translator = recipe.ingest.translate_to, recipe.ingest.translator
     foreign = [slide for slide in slides if to and slide.language not in ("", to)]
     if not foreign or translator not in recipe.endpoint:
-        _end_dry_run(recipe)
+        end_dry_runs(recipe, recipe.ingest.describer, translator)
     if not to or not foreign:
         _keep_glossary(task)
         return slides
@@ -72,8 +72,8 @@ def translate(task: Task, slides: list[Slide], recipe: Recipe, cache: Cache) -> 
         return slides
     glossary = translation.read_glossary(task.folder / GLOSSARY)
     if translator in recipe.endpoint:
-        done = translation.translate_slides(slides, _connect(recipe, translator, cache), glossary, to)
-        _end_dry_run(recipe)
+        done = translation.translate_slides(slides, open_remote(recipe, translator, cache), glossary, to)
+        end_dry_runs(recipe, recipe.ingest.describer, translator)
     else:
         done = translation.translate_offline(slides, translation.offline_engine(Path(translator)), glossary, to)
     task.write(GLOSSARY, translation.write_glossary(done.glossary))
@@ -111,19 +111,3 @@ def recipe_language(text: str) -> str:
     from edullama.lectures.language import tell_language
 
     return tell_language(text) or "en"
-
-
-def _connect(recipe: Recipe, name: str | None, cache: Cache) -> Complete:
-    from edullama.endpoint.client import connect
-
-    assert name is not None  # the recipe was checked
-    return connect(name, recipe.endpoint[name], cache, cache.path.with_name(CALLS))
-
-
-def _end_dry_run(recipe: Recipe) -> None:
-    """Stop before anything is written where an endpoint was only to say what it would be asked."""
-    from edullama.endpoint.client import end_dry_run
-
-    for name in (recipe.ingest.describer, recipe.ingest.translator):
-        if name in recipe.endpoint:
-            end_dry_run(name, recipe.endpoint[name])
