@@ -13,13 +13,13 @@ what was not measured. Ends with 1 where pages were lost or a run crashed. Peers
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from cer import measure_cer
 from courses import default_lectures
 from fuzz import measure_fuzz
-from part import Finding, Options, Row
+from part import Finding, Options, print_table
 from speed import measure_growth, measure_memory, measure_speed
 from truth import measure_truth
 
@@ -52,7 +52,7 @@ def main() -> None:
     options = vars(arguments.parse_args())
     as_json, only = options.pop("json"), options.pop("only")
     findings = [_measure(name, Options(**options)) for name in PARTS if name in only]
-    _print_table(row for finding in findings for row in finding.rows)
+    print_table(row for finding in findings for row in finding.rows)
     problems = [problem for finding in findings for problem in finding.problems]
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     if as_json:
@@ -71,22 +71,6 @@ def _parts(text: str) -> list[str]:
 def _measure(name: str, options: Options) -> Finding:
     print(f"measuring {name}", file=sys.stderr)
     return PARTS[name](options)
-
-
-def _print_table(rows: Iterable[Row]) -> None:
-    print(f"{'measure':<42}{'median':>10}{'lowest':>10}{'highest':>10} {'unit':<8} over")
-    for row in rows:
-        numbers = "".join(f"{_show(value):>10}" for value in (row.value, row.low, row.high))
-        print(f"{row.name:<42}{numbers} {row.unit:<8} {row.over}".rstrip())
-
-
-def _show(value: float | None) -> str:
-    """Show three digits or more."""
-    if value is None:
-        return ""
-    if value == int(value) or value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What every part of the reading benchmark takes and gives back."""
+"""What every part of the reading benchmark takes and gives back, and the table that benchmarks print."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,3 +43,20 @@ class Finding:
 def rounded(value: float | None, digits: int) -> float | None:
     """Round what was measured."""
     return None if value is None else round(value, digits)
+
+
+def print_table(rows: Iterable[Row]) -> None:
+    """Print one line a measure."""
+    print(f"{'measure':<42}{'median':>10}{'lowest':>10}{'highest':>10} {'unit':<8} over")
+    for row in rows:
+        numbers = "".join(f"{_show(value):>10}" for value in (row.value, row.low, row.high))
+        print(f"{row.name:<42}{numbers} {row.unit:<8} {row.over}".rstrip())
+
+
+def _show(value: float | None) -> str:
+    """Show three digits or more."""
+    if value is None:
+        return ""
+    if value == int(value) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3f}"

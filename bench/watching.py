@@ -21,6 +21,7 @@ class Run:
 
     seconds: float  # wall clock, start-up included
     user_seconds: float  # processor time of all its processes
+    system_seconds: float  # what the kernel did for them
     parent_mb: float  # peak resident size of the process itself, shared memory included
     worker_mb: float  # the same of its largest descendant; 0.0 where it had none, or the system has no /proc
     code: int  # negative: the signal that ended it
@@ -52,7 +53,7 @@ def watch(command: Sequence[str], limit: float | None = None) -> Run:
         text = errors.read().decode(errors="replace")
     parent = peaks.pop(process.pid, 0.0)
     worker = max(peaks.values(), default=0.0)
-    return Run(seconds, usage.ru_utime, parent, worker, process.returncode, text, hung)
+    return Run(seconds, usage.ru_utime, usage.ru_stime, parent, worker, process.returncode, text, hung)
 
 
 def _note_peaks(pid: int, peaks: dict[int, float]) -> None:

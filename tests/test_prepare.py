@@ -1,14 +1,18 @@
 """The prepare stage on slides and cards made here."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from edullama.errors import EndpointError, InputError
-from edullama.files import to_json
-from edullama.recipe import Endpoint, Prepare, Recipe
-from edullama.records import Block, Card, Entry, Manifest, Slide, Window
+from edullama.files import from_json, to_json
+from edullama.recipe import Course, Endpoint, Prepare, Recipe
+from edullama.records import Block, Card, Entry, Manifest, Removed, Slide, TokenCounts, Window
 from edullama.stages import prepare
 from edullama.store import Workspace
 
@@ -56,7 +60,8 @@ def test_the_catalogue_holds_questions_and_never_answers(tmp_path: Path) -> None
     work = make_course(tmp_path, {"cards/week1.tsv": table(40)})
     manifest = run(work)
     lines = (tmp_path / "2-prepare/catalogue.jsonl").read_text().splitlines()
-    assert lines and all(set(json.loads(line)) == {"id", "lecture", "text"} for line in lines)
+    assert lines and all(set(json.loads(line)) == {"id", "lecture", "text", "source"} for line in lines)
+    assert {json.loads(line)["source"] for line in lines} == {"cards/week1.tsv"}
     assert manifest.counts["catalogue"] + manifest.counts["exam"] == 40
 
 
@@ -114,5 +119,58 @@ def test_a_dry_run_counts_the_calls_of_the_whole_stage_and_writes_nothing(
     endpoint = {"m": Endpoint(base_url="http://127.0.0.1:9/v1", model="m", dry_run=True)}
     with pytest.raises(EndpointError, match=r"'endpoint\.m\.dry_run' is set"):
         prepare.run(work, Recipe(prepare=Prepare(normalise="endpoint", normaliser="m"), endpoint=endpoint))
-    assert "dry run of 'm': 50 calls" in capsys.readouterr().err
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("  dry run of 'm', rewriting cards: 50 calls, about ")
     assert outputs(tmp_path) == {}
+
+
+def test_tokens_are_counted_with_the_courses_own_tokenizer(tmp_path: Path, llama_folder: Path) -> None:
+    work = make_course(tmp_path, {})
+    recipe = Recipe(course=Course(model=str(llama_folder)))
+    assert prepare.run(work, recipe).notes == ["no flashcards in cards/: nothing to distil from, and no exam"]
+    counts = from_json(work.path("prepare", "tokens.json").read_bytes(), TokenCounts)
+    tokenizer = AutoTokenizer.from_pretrained(llama_folder)
+    texts = [window.text for window in work.read("prepare", "windows.jsonl", Window)]
+    assert counts.windows == tuple(1 + len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)
+    assert (counts.model, len(counts.entries), len(counts.windows), counts.pairs) == (str(llama_folder), 6, 2, ())
+
+
+def test_a_model_that_is_not_there_costs_the_counts_and_not_the_stage(tmp_path: Path) -> None:
+    work = make_course(tmp_path, {})
+    manifest = prepare.run(work, Recipe(course=Course(model="./absent.gguf")))
+    assert manifest.counts["entries"] == 6 and not (tmp_path / "2-prepare/tokens.json").exists()
+    assert manifest.notes[1] == "tokens were not counted: ./absent.gguf: no such file or folder"
+
+
+def test_counting_tokens_needs_no_torch(tmp_path: Path, llama_folder: Path) -> None:
+    make_course(tmp_path, {})
+    (tmp_path / "course.toml").write_text(f"[course]\nmodel = '{llama_folder}'\n")
+    script = "import sys\nfrom edullama.cli import app\napp(standalone_mode=False)\n"
+    script += "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
+    for command in ("prepare", "status"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, command, str(tmp_path)], check=True, capture_output=True, text=True
+        )
+    assert "in 6 entries" in done.stdout and "in 2 windows, 0 in 0 pairs" in done.stdout
+
+
+def test_pieces_of_slides_that_teach_nothing_are_in_no_training_text_and_told(tmp_path: Path) -> None:
+    work = make_course(tmp_path, {})
+    slides = [slide("a", 1), slide("a", 2)]
+    address = Block("https://example.org", "text", 1, (0, 0, 1, 1))
+    slides[0] = replace(slides[0], blocks=(*slides[0].blocks, address))
+    (tmp_path / "1-ingest/slides.jsonl").write_bytes(b"".join(to_json(one) + b"\n" for one in slides))
+    run(work)
+    assert [removed.text for removed in work.read("prepare", "removed.jsonl", Removed)] == ["https://example.org"]
+    (window,) = work.read("prepare", "windows.jsonl", Window)
+    assert window.text == "Slide 1 of lecture a explains something\n\nSlide 2 of lecture a explains something"
+
+
+def test_half_a_slide_can_be_a_training_input(tmp_path: Path) -> None:
+    work = make_course(tmp_path, {})
+    text = "The first sentence says this. The second sentence says that."
+    halved = replace(slide("a", 1), blocks=(Block(text, "text", 1, (0, 0, 1, 1)),))
+    (tmp_path / "1-ingest/slides.jsonl").write_bytes(to_json(halved) + b"\n")
+    prepare.run(work, Recipe(prepare=Prepare(window=0.5)))
+    windows = work.read("prepare", "windows.jsonl", Window)
+    assert [window.text for window in windows] == ["The first sentence says this.", "The second sentence says that."]

@@ -40,7 +40,10 @@ def test_a_value_of_the_wrong_type_names_setting_and_value() -> None:
         read("[finetune]\nrank = 'many'")
 
 
-@pytest.mark.parametrize("setting", ["prepare.window = 0", "distill.temperature = -1.0", "prepare.exam_share = 1.0"])
+@pytest.mark.parametrize(
+    "setting",
+    ["prepare.window = 0", "prepare.window = 1.5", "distill.temperature = -1.0", "prepare.exam_share = 1.0"],
+)
 def test_impossible_values_are_refused(setting: str) -> None:
     section, _, line = setting.partition(".")
     with pytest.raises(RecipeError, match=setting.split(" ")[0]):
@@ -117,3 +120,17 @@ def test_another_password_is_another_setting_and_is_written_nowhere() -> None:
 def test_what_an_endpoint_is_to_do_needs_its_name(what: str, who: str) -> None:
     with pytest.raises(RecipeError, match=f"'prepare.{what}' is 'endpoint', but 'prepare.{who}' names no endpoint"):
         read(f'[prepare]\n{what} = "endpoint"')
+
+
+def test_trackers_are_known_by_name_and_make_nothing_out_of_date() -> None:
+    reporting = read("[finetune]\nreport_to = ['wandb', 'tensorboard']")
+    assert reporting.finetune.report_to == ("wandb", "tensorboard")
+    assert reporting.values(("finetune",)) == Recipe().values(("finetune",))
+    with pytest.raises(RecipeError, match=r"finetune.report_to"):
+        read("[finetune]\nreport_to = ['paper']")
+
+
+@pytest.mark.parametrize("setting", ["held_out = 0.6", "looks = -1", "patience = 0"])
+def test_watching_that_cannot_work_is_refused(setting: str) -> None:
+    with pytest.raises(RecipeError, match=f"finetune.{setting.split(' ')[0]}"):
+        read(f"[finetune]\n{setting}")

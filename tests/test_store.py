@@ -9,7 +9,7 @@ from edullama.recipe import Recipe, parse_recipe
 from edullama.records import Entry, Manifest, Question
 from edullama.store import STAGES, Status, Task, Workspace, find_stage
 
-QUESTION = Question("1a", "Größen", "Was ist ein Fenster?")
+QUESTION = Question("1a", "Größen", "Was ist ein Fenster?", "a.tsv")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def state(work: Workspace, recipe: Recipe) -> Status:
 def test_a_record_is_one_line_with_keys_in_field_order_and_letters_as_they_are(work: Workspace) -> None:
     prepare(work, Recipe())
     line = (work.folder("prepare") / "catalogue.jsonl").read_text(encoding="utf-8")
-    assert line == '{"id":"1a","lecture":"Größen","text":"Was ist ein Fenster?"}\n'
+    assert line == '{"id":"1a","lecture":"Größen","text":"Was ist ein Fenster?","source":"a.tsv"}\n'
 
 
 def test_records_come_back_as_they_were(work: Workspace) -> None:
@@ -119,6 +119,32 @@ def test_partial_work_is_kept_for_the_same_inputs_and_cleared_for_others(work: W
     assert work.begin("prepare", changed).log("asked", Question).read() == []
 
 
+def wait_for_replies(work: Workspace, recipe: Recipe, replies: int) -> Manifest:
+    """A stage's work that is whole but for some replies of an endpoint."""
+    task = work.begin("prepare", recipe)
+    task.log("asked", Question).append([QUESTION])
+    task.write_records("catalogue.jsonl", [QUESTION])
+    return task.finish(waiting=replies)
+
+
+def test_a_stage_that_waits_for_replies_goes_on_with_what_it_has_and_is_done_without_any(work: Workspace) -> None:
+    wait_for_replies(work, Recipe(), 3)
+    assert state(work, Recipe()) == Status("prepare", "unfinished", "3 replies did not come; asks for them again")
+    assert work.begin("prepare", Recipe()).log("asked", Question).read() == [QUESTION]
+    wait_for_replies(work, Recipe(), 0)
+    assert state(work, Recipe()).state == "done" and not (work.folder("prepare") / "partial").exists()
+
+
+def test_a_larger_budget_goes_on_with_partial_work_and_another_model_does_not(work: Workspace) -> None:
+    def endpoint(**settings: object) -> Recipe:
+        own = {"base_url": "http://localhost/v1", "model": "m", **settings}
+        return parse_recipe({"prepare": {"normaliser": "e"}, "endpoint": {"e": own}}, "")
+
+    wait_for_replies(work, endpoint(max_total_tokens=10), 3)
+    assert work.begin("prepare", endpoint(max_total_tokens=99)).log("asked", Question).read() == [QUESTION]
+    assert work.begin("prepare", endpoint(model="other")).log("asked", Question).read() == []
+
+
 def test_a_log_line_cut_by_a_kill_is_dropped_and_the_rest_kept(work: Workspace) -> None:
     log = work.begin("prepare", Recipe()).log("asked", Question)
     log.append([QUESTION])
@@ -172,7 +198,19 @@ def test_two_programs_do_not_work_on_one_course_at_once(work: Workspace) -> None
 def test_each_stage_reads_what_earlier_ones_write() -> None:
     names = [stage.name for stage in STAGES]
     assert names == ["ingest", "prepare", "finetune", "shrink", "distill", "evaluate", "export"]
-    written = {f"{stage.folder}/{name}": place for place, stage in enumerate(STAGES) for name in stage.writes}
+    made = {stage: (*stage.writes, *stage.extras) for stage in STAGES}
+    written = {f"{stage.folder}/{name}": place for place, stage in enumerate(STAGES) for name in made[stage]}
     for place, stage in enumerate(STAGES):
         assert all(written.get(name, -1) < place for name in stage.reads)
         assert all(name in written for name in stage.reads if name[0].isdigit())
+
+
+def test_a_stage_depends_on_the_endpoints_that_it_asks_and_on_no_others(tmp_path: Path) -> None:
+    def recipe(**models: str) -> Recipe:
+        own = {name: {"base_url": "http://localhost/v1", "model": model} for name, model in models.items()}
+        return parse_recipe({"prepare": {"drafter": "writer"}, "evaluate": {"judge": "judge"}, "endpoint": own}, "")
+
+    work = Workspace(tmp_path)
+    prepare(work, recipe(writer="a", judge="b"))
+    assert state(work, recipe(writer="a", judge="other")).state == "done"
+    assert state(work, recipe(writer="other", judge="b")).why == "endpoint.writer.model: a → other"

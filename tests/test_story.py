@@ -58,7 +58,7 @@ def test_lectures_in_models_and_report_out(tmp_path: Path) -> None:
     assert all(list(figure) == ["name", "mean", "low", "high", "n", "missing"] for figure in estimates)
     assert estimates[0]["n"] == 4
     catalogue = [json.loads(line) for line in (course / "2-prepare" / "catalogue.jsonl").read_text().splitlines()]
-    assert catalogue and all(list(question) == ["id", "lecture", "text"] for question in catalogue)
+    assert catalogue and all(list(question) == ["id", "lecture", "text", "source"] for question in catalogue)
     layers = json.loads((course / "4-shrink" / "layers.json").read_text())
     assert layers["teacher_parameters"] == 134_515_008
     assert layers["parameters"] == 134_515_008 - 10 * 3_540_096  # ten layers fewer

@@ -1,6 +1,7 @@
 """The command line: one short function a command. What is slow to import is imported by the stages themselves."""
 
 import contextlib
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edullama.errors import EduLlamaError
+from edullama.errors import EduLlamaError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from edullama.recipe import Recipe
     from edullama.records import Manifest
@@ -45,6 +46,14 @@ def main() -> None:
         app()
     except EduLlamaError as error:
         print(f"edullama: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or "the disk"
+        print(
+            f"edullama: {where}: no space left. Free some and run the same command to go on from here.", file=sys.stderr
+        )
         sys.exit(1)
 
 
@@ -97,12 +106,31 @@ def ask(
     course: Folder = HERE,
     question: Annotated[str | None, typer.Argument(help="One question; without it, ask as many as you like.")] = None,
     model: Annotated[str, typer.Option(help="base, teacher, shrunk or student.")] = "teacher",
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="COURSE", help="Another course on the same base; /list and /use NAME switch."),
+    ] = None,
 ) -> None:
-    """Ask a finished course in the terminal."""
-    from edullama.asking import converse
+    """Ask a finished course in the terminal, or the teachers of several."""
+    from edullama.asking import converse, converse_with_several
     from edullama.store import Workspace
 
-    converse(Workspace(course), _recipe(course, []), model, question)
+    if not others:
+        converse(Workspace(course), _recipe(course, []), model, question)
+    elif model != "teacher":
+        raise InputError(f"Several courses share a base, and '{model}' has a model of its own: ask it by itself.")
+    else:
+        converse_with_several([course, *others], _recipe(course, []), question)
+
+
+@app.command()
+def adapters(
+    folders: Annotated[list[Path] | None, typer.Argument(metavar="FOLDER", help="Where courses lie.")] = None,
+) -> None:
+    """List the courses below a folder that have an adapter, and what each adapter belongs to."""
+    from edullama.adapters import list_adapters
+
+    list_adapters(folders or [HERE])
 
 
 @app.command()
@@ -139,9 +167,26 @@ def prepare(course: Folder = HERE, overrides: Overrides = None) -> None:
 
 
 @app.command()
-def finetune(course: Folder = HERE, overrides: Overrides = None) -> None:
+def finetune(
+    course: Folder = HERE,
+    overrides: Overrides = None,
+    compare_windows: Annotated[
+        bool,
+        typer.Option(
+            "--compare-windows", help="Train on half slides and on four slides at equal tokens, and draw the losses."
+        ),
+    ] = False,
+) -> None:
     """Train the teacher's QLoRA adapter."""
-    _run_one("finetune", course, overrides)
+    if not compare_windows:
+        _run_one("finetune", course, overrides)
+        return
+    from edullama.stages import compare_windows as comparison
+    from edullama.store import Workspace
+
+    work = Workspace(course)
+    with work.lock(), _interruptible("Nothing of the comparison is kept; run the same command to begin again."):
+        print(comparison.run(work, _recipe(course, overrides or [])))
 
 
 @app.command()
@@ -194,15 +239,22 @@ def _run_stage(name: str, work: "Workspace", recipe: "Recipe") -> "Manifest":
 
     if name not in MADE_OF_TEXT and "torch" not in sys.modules:
         announce("loading torch")
-    try:
+    with _interruptible("Run the same command again to go on from here."):
         manifest: Manifest = importlib.import_module(f"edullama.stages.{name}").run(work, recipe)
-    except KeyboardInterrupt:
-        print("\nedullama: interrupted. Run the same command again to go on from here.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
     print(f"{name:<9} done in {manifest.seconds:.0f} s: {describe(manifest)}", flush=True)
     for line in "\n".join(manifest.notes).splitlines():
         print(f"{'':<9} {line}", flush=True)
     return manifest
+
+
+@contextlib.contextmanager
+def _interruptible(advice: str) -> "Iterator[None]":
+    """Let Ctrl-C end the work with a word on how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\nedullama: interrupted. {advice}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _recipe(course: Path, overrides: list[str]) -> "Recipe":

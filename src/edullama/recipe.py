@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from edullama.errors import RecipeError
 
 BUILTIN = "builtin:smollm2-135m-instruct"
+WITHOUT_EFFECT = {"report_to"}  # settings that change nothing of what a stage makes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepare:
-    window: int = 4  # consecutive slides to one training input
+    window: int | float = 4  # consecutive slides to one training input; 0.5: half a slide
     stride: int = 4  # slides from one window's start to the next
     exam_share: float = 0.3  # of the cards; the others' questions make the catalogue
     normalise: Literal["rules", "endpoint", "none"] = "rules"  # cards as whole questions and sentences
@@ -97,17 +98,36 @@ class Prepare:
     columns: dict[str, Columns] = field(default_factory=dict)  # by card file, such as "cards/week1.csv"
 
 
+TextKind = Literal["window", "explanation", "question"]
+
+
+Tracker = Literal["wandb", "trackio", "tensorboard"]
+
+
+Linear = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finetune:
+    train: Literal["lora", "full"] = "lora"  # an adapter on a frozen base, or every weight
+    learn: tuple[TextKind, ...] = ("window",)  # what of the course: windows of slides, pairs of the other kinds
     quantize: Literal["nf4", "none"] = "nf4"  # how the frozen base is held; none: in full precision
+    checkpointing: Literal["auto", "always", "never"] = "auto"  # compute activations twice; auto: on GPUs, or if short
     rank: int = 16  # of the LoRA adapter
     alpha: int = 32  # the adapter's update is scaled by alpha / rank
+    targets: tuple[Linear, ...] | None = None  # linear layers with an adapter; none: all of the blocks'
     dropout: float = 0.0
+    optimizer: Literal["auto", "adamw", "paged_adamw_8bit", "paged_adamw_32bit"] = "auto"
     learning_rate: float = 1e-3
     epochs: int = 4
     batch_size: int = 2  # windows a step
     max_tokens: int = 1024  # of one window; longer ones are split
+    pack: bool = True  # a step's texts in one row without padding, none seeing another
     max_steps: int | None = None  # stop early: for trial runs
+    held_out: float = 0.05  # share of the texts that is not learnt but watched, where there are 40 or more
+    looks: int = 4  # how often the loss of those and of general prose is measured in training; 0: never
+    patience: int | None = None  # stop after so many looks without a lower held-out loss, and keep the best adapter
+    report_to: tuple[Tracker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +144,7 @@ class Distill:
     max_new_tokens: int = 80  # of a teacher's answer
     max_questions: int | None = None  # of the catalogue: for trial runs
     max_steps: int | None = None
+    report_to: tuple[Tracker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,8 +288,19 @@ def _check_values(recipe: Recipe, source: str) -> None:
     for name, value in numbers.items():
         if value <= 0:
             raise RecipeError(f"{source}: '{name}' is {value}; it must be above 0")
+    if recipe.prepare.window != 0.5 and recipe.prepare.window % 1:
+        raise RecipeError(f"{source}: 'prepare.window' is {recipe.prepare.window}; it must be a whole number, or 0.5")
+    if not 0 <= recipe.finetune.held_out <= 0.5:
+        raise RecipeError(f"{source}: 'finetune.held_out' is {recipe.finetune.held_out}; it must lie between 0 and 0.5")
+    if recipe.finetune.looks < 0 or (recipe.finetune.patience is not None and recipe.finetune.patience < 1):
+        raise RecipeError(f"{source}: 'finetune.looks' must be 0 or more, 'finetune.patience' 1 or more")
     if not 0 < recipe.prepare.exam_share < 1:
         raise RecipeError(f"{source}: 'prepare.exam_share' is {recipe.prepare.exam_share}; it must lie between 0 and 1")
+    if recipe.finetune.train == "full" and (recipe.finetune.quantize == "nf4" or recipe.finetune.patience is not None):
+        raise RecipeError(
+            f"{source}: 'finetune.train' is 'full'; that needs quantize = \"none\", since weights in NF4 are frozen, "
+            "and no patience, which keeps adapters"
+        )
     _check_endpoints(recipe, source)
 
 
@@ -354,7 +386,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Endpoint):
         value = value.decisive
     if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
+        value = {name: item for name, item in asdict(value).items() if name not in WITHOUT_EFFECT}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

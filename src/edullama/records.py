@@ -126,12 +126,23 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """How many tokens the training texts have, counted with one model's tokenizer; an end token is counted for each."""
+
+    model: str
+    entries: tuple[int, ...]
+    windows: tuple[int, ...]
+    pairs: tuple[int, ...]  # prompt and text
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question without its answer: all that distillation ever sees of a card."""
 
     id: str
     lecture: str
     text: str
+    source: str = ""  # the file it came from, or who drafted it; "" where that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +157,7 @@ class Card:
 
     def ask(self) -> Question:
         """Return the question alone."""
-        return Question(self.id, self.lecture, self.question)
+        return Question(self.id, self.lecture, self.question, self.source)
 
 
 DraftKind = Literal["definition", "why", "how", "compare", "apply", "list"]
@@ -171,11 +182,15 @@ class Flag:
     text: str  # what came instead
 
 
+PairKind = Literal["explanation", "question"]
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A prompt and the text that a model learns to answer it with."""
 
     id: str
+    kind: PairKind
     lecture: str
     prompt: str
     text: str
@@ -200,6 +215,14 @@ class Support:
     words: float  # share of the reference's words that stand there, each weighted by how rare it is in the course
     cosine: float  # of question and reference to the nearest of these slides
     answerable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A model that wrote a part of what others learn from or are examined with."""
+
+    wrote: str  # such as "drafted questions"
+    model: str  # its name; "" where that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +277,7 @@ class Reply:
     text: str | None
     problem: str = ""
     cut: bool = False  # the text broke off at the limit of tokens
+    later: bool = False  # nothing came for a reason that may pass: the next run is worth asking again
 
 
 Complete: TypeAlias = Callable[[Sequence[Prompt]], list[Reply]]
@@ -297,6 +321,17 @@ class ReferenceLoss:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossLoss:
+    """Mean loss of one card's reference answer after another's question, its own, or a prompt that asks nothing."""
+
+    question_id: str  # "": the prompt that asks nothing
+    reference_id: str
+    model: str
+    nats: float  # per token of the reference
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Similarity:
     """Cosine between the embeddings of an answer and of the reference."""
 
@@ -325,6 +360,15 @@ class Step:
     epoch: float
     loss: float  # nats per token; distillation's is multiplied by T²
     learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a model in training reads texts that it does not learn."""
+
+    step: int  # 0: before training
+    held_out: float | None  # nats per token of slides of the course that were held out; None: there are none
+    general: float  # the same of prose on other things
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ T = TypeVar("T")
 State = Literal["done", "stale", "missing", "unfinished", "by hand"]
 MANIFEST = "manifest.json"
 PARTIAL = "partial"
+INTERRUPTED = "was interrupted; goes on where it stopped"
+WAITING = "waiting"  # in a manifest's counts: replies of endpoints that are still to come
+BUDGETS = (".max_cost", ".max_total_tokens")  # of endpoints: a larger one goes on with what there is
 VERSIONED = ("edullama", "torch", "transformers", "peft", "bitsandbytes", "pymupdf-lite")
 
 
@@ -37,7 +40,8 @@ class Stage:
     reads: tuple[str, ...]
     writes: tuple[str, ...]  # a folder made by hand has to have all of them
     settings: tuple[str, ...]
-    extras: tuple[str, ...] = ()  # written as well, and needed by no other stage
+    asks: tuple[str, ...] = ()  # settings that name endpoints: it depends on these, and on no others
+    extras: tuple[str, ...] = ()  # written as well; other stages read what is there, and do without the rest
     review: tuple[str, ...] = ()  # outputs that a person edits and the stage reads again
 
 
@@ -50,21 +54,25 @@ STAGES = (
                 "overlays.csv", "contact.html", "thumbnails/*", "glossary.csv", "untranslated.jsonl"),
         settings=("ingest.ocr_languages", "ingest.ocr", "ingest.describe", "ingest.overlays", "ingest.code",
                   "ingest.formulas", "ingest.drop", "ingest.describer", "ingest.translate_to", "ingest.translator",
-                  "ingest.lecture", "ingest.password_marks",
-                  "endpoint"),  # not how many workers: the result is the same
+                  "ingest.lecture", "ingest.password_marks"),  # not how many workers: the result is the same
+        asks=("ingest.describer", "ingest.translator"),
         review=("images.csv", "overlays.csv", "glossary.csv"),
     ),
     Stage(
         "prepare", "2-prepare",
         reads=("1-ingest/slides.jsonl", "cards/**/*", "controls/**/*"),
-        writes=("entries.jsonl", "windows.jsonl", "catalogue.jsonl", "exam.jsonl", "controls.jsonl", "dropped.jsonl"),
-        extras=("pairs.jsonl", "drafts.jsonl", "support.jsonl", "near.jsonl", "leaks.jsonl", "flags.jsonl"),
-        settings=("prepare", "endpoint"),
+        writes=("entries.jsonl", "windows.jsonl", "pairs.jsonl", "catalogue.jsonl", "exam.jsonl", "controls.jsonl",
+                "dropped.jsonl"),
+        extras=("removed.jsonl", "drafts.jsonl", "support.jsonl", "authors.jsonl", "near.jsonl", "leaks.jsonl",
+                "flags.jsonl", "tokens.json"),
+        settings=("course.model", "prepare"),  # tokens are counted as the model does
+        asks=("prepare.normaliser", "prepare.drafter", "ingest.describer", "ingest.translator"),  # and named as authors
     ),
     Stage(
         "finetune", "3-finetune",
-        reads=("2-prepare/windows.jsonl",),
+        reads=("2-prepare/windows.jsonl", "2-prepare/pairs.jsonl"),
         writes=("adapter/*", "steps.jsonl"),
+        extras=("watch.jsonl",),
         settings=("course.model", "course.seed", "finetune"),
     ),
     Stage(
@@ -82,17 +90,19 @@ STAGES = (
     Stage(
         "evaluate", "6-evaluate",
         reads=(
-            "2-prepare/exam.jsonl", "2-prepare/controls.jsonl", "3-finetune/adapter/*", "3-finetune/steps.jsonl",
+            "2-prepare/exam.jsonl", "2-prepare/controls.jsonl", "2-prepare/support.jsonl", "2-prepare/authors.jsonl",
+            "3-finetune/adapter/*", "3-finetune/steps.jsonl", "3-finetune/watch.jsonl",
             "4-shrink/model/*", "4-shrink/layers.json", "5-distill/model/*", "5-distill/steps.jsonl",
         ),
         writes=("answers/*", "losses.jsonl", "control_losses.jsonl", "similarities.jsonl", "verdicts.jsonl",
                 "estimates.json", "plots/*",
                 "report.html"),
-        settings=("course", "evaluate", "endpoint"),
+        settings=("course", "evaluate"),
+        asks=("evaluate.judge",),
     ),
     Stage(
         "export", "7-export",
-        reads=("3-finetune/adapter/*", "5-distill/model/*", "6-evaluate/estimates.json"),
+        reads=("2-prepare/exam.jsonl", "3-finetune/adapter/*", "5-distill/model/*", "6-evaluate/estimates.json"),
         writes=("*/*", "*.gguf", "README.md"),
         settings=("course", "export"),
     ),
@@ -150,8 +160,9 @@ class Workspace:
         stage = find_stage(name)
         folder = self.root / stage.folder
         inputs = self._stamps(stage, recipe)
-        settings = recipe.values(stage.settings)
-        _open_partial(folder, {"settings": settings, "inputs": {path: stamp.sha256 for path, stamp in inputs.items()}})
+        settings = _settings(stage, recipe)
+        lasting = {key: value for key, value in _flat(settings).items() if not key.endswith(BUDGETS)}
+        _open_partial(folder, {"settings": lasting, "inputs": {path: stamp.sha256 for path, stamp in inputs.items()}})
         (folder / MANIFEST).unlink(missing_ok=True)
         return Task(self, stage, folder, settings, inputs)
 
@@ -173,7 +184,9 @@ class Workspace:
         folder = self.root / stage.folder
         manifest = self.manifest(stage.name)
         if (folder / PARTIAL).exists():
-            return Status(stage.name, "unfinished", "was interrupted; goes on where it stopped")
+            waiting = manifest.counts.get(WAITING, 0) if manifest else 0
+            why = f"{waiting} replies did not come; asks for them again" if waiting else INTERRUPTED
+            return Status(stage.name, "unfinished", why)
         if manifest is None:
             present = all(any(folder.glob(glob)) for glob in stage.writes)
             return (
@@ -188,7 +201,7 @@ class Workspace:
         return Status(stage.name, "stale", "; ".join(changes)) if changes else Status(stage.name, "done", "")
 
     def _why_stale(self, stage: Stage, manifest: Manifest, recipe: Recipe) -> list[str]:
-        old, new = _flat(manifest.settings), _flat(recipe.values(stage.settings))
+        old, new = _flat(manifest.settings), _flat(_settings(stage, recipe))
         why = [f"{key}: {old.get(key)} → {new.get(key)}" for key in sorted(old | new) if old.get(key) != new.get(key)]
         stamps = self._stamps(stage, recipe, manifest.inputs)
         for path in sorted(stamps.keys() | manifest.inputs.keys()):
@@ -269,7 +282,10 @@ class Task:
         self._written |= {path for path in [target, *target.rglob("*")] if path.is_file()}
 
     def finish(self, **counts: int) -> Manifest:
-        """Clear away what an earlier run left and this one did not write again, then write the manifest."""
+        """Clear away what an earlier run left and this one did not write again, then write the manifest.
+
+        With replies still waiting the stage is whole for now, and what it can go on from is kept.
+        """
         for path in {
             path for glob in (*self.stage.writes, *self.stage.extras) for path in self.folder.glob(glob)
         } - self._written:
@@ -281,13 +297,24 @@ class Task:
             self.stage.name, self.settings, self.inputs, outputs, counts, seconds, _versions(), self.notes
         )
         self.write(MANIFEST, to_json(manifest, indent=1))
-        shutil.rmtree(self.partial)
+        if not counts.get(WAITING):
+            shutil.rmtree(self.partial)
         return manifest
 
 
 def find_stage(name: str) -> Stage:
     """Return the stage of that name."""
     return next(stage for stage in STAGES if stage.name == name)
+
+
+def _settings(stage: Stage, recipe: Recipe) -> dict[str, Any]:
+    """Return what a stage depends on in the recipe, the endpoints that it asks among it."""
+    values = recipe.values(stage.settings)
+    if stage.asks:
+        named = set(recipe.values(stage.asks).values())
+        endpoints = recipe.values(("endpoint",))["endpoint"]
+        values["endpoint"] = {name: own for name, own in endpoints.items() if name in named}
+    return values
 
 
 def _open_partial(folder: Path, fingerprint: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ def prompts(*slides: Slide) -> list[str]:
 def test_a_title_is_to_be_explained_by_what_stands_below_it() -> None:
     (pair,) = explanation_pairs([slide(STACK, block("stack.push(1);", "code"))])
     prompt, text = "Explain: Stacks", f"{STACK}\nstack.push(1);"
-    assert pair == Pair(stable_id("lists", prompt), "lists", prompt, text, ("lists:7",))
+    assert pair == Pair(stable_id("lists", prompt), "explanation", "lists", prompt, text, ("lists:7",))
 
 
 def test_german_slides_are_explained_in_german() -> None:
@@ -58,7 +58,7 @@ def test_a_title_that_asks_is_the_prompt_itself() -> None:
 
 def test_too_few_words_and_signs_that_stand_alone_are_left_out() -> None:
     assert prompts(slide("Top and bottom")) == []
-    (pair,) = explanation_pairs([slide(STACK, block("x0", "formula"), "https://example.org/stack", "12")])
+    (pair,) = explanation_pairs([slide(STACK, block("x0", "formula"), "12")])
     assert pair.text == STACK
 
 
@@ -105,4 +105,4 @@ def test_titles_lose_numbers_and_code_has_none(title: str, clean: str) -> None:
 def test_drafted_questions_are_paired_with_their_references() -> None:
     card = Card("0a1b", "lists", "What is a stack?", STACK, "drafted by rules")
     draft = Draft(card, ("lists:7",), "definition", STACK)
-    assert question_pairs([draft]) == [Pair("0a1b", "lists", "What is a stack?", STACK, ("lists:7",))]
+    assert question_pairs([draft]) == [Pair("0a1b", "question", "lists", "What is a stack?", STACK, ("lists:7",))]

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_a_server_that_says_when_to_come_back_is_left_alone_by_all_until_then(fo
         assert moment.timestamp() - 1 <= peer.times[2] <= moment.timestamp() + 1
 
 
+def test_each_pause_before_another_try_is_longer_than_the_one_before() -> None:
+    with serve(Peer({"b": [status(500)] * 4})) as peer:
+        complete = connect("e", Endpoint(base_url=peer.url, model="m"), pause=0.1)
+        complete([Prompt("a"), Prompt("b")])
+    gaps = [later - earlier for earlier, later in pairwise(peer.times[1:])]
+    assert [gap >= 0.05 * 2**place for place, gap in enumerate(gaps)] == [True] * 4
+
+
 def test_a_server_that_wants_an_hour_gets_no_second_call() -> None:
     with serve(Peer({"b": [status(429, "quota", Retry_After="3600")]})) as peer:
         _, reply = open_door(peer)([Prompt("a"), Prompt("b")])
@@ -112,7 +121,7 @@ def test_a_reply_that_drips_in_is_given_up_after_the_time_set() -> None:
     with serve(Peer({"b": [dribble(5)] * 2})) as peer:
         started = time.monotonic()
         _, reply = open_door(peer, timeout=0.3, retries=1)([Prompt("a"), Prompt("b")])
-    assert reply == Reply(None, "no answer within 0.3 s") and time.monotonic() - started < 2
+    assert reply == Reply(None, "no answer within 0.3 s", later=True) and time.monotonic() - started < 2
 
 
 def test_a_server_that_never_answers_is_said_before_the_others_wait() -> None:

@@ -85,7 +85,7 @@ def test_a_budget_is_never_passed_and_more_of_it_goes_on_where_it_ended(tmp_path
         replies = open_door(peer, tmp_path, max_cost=1.6, **prices)(PROMPTS)
         assert replies[:3] == ANSWERS[:3]
         assert {reply.problem for reply in replies[3:]} == {
-            "not asked: the budget is spent (1.5 for 600 tokens). "
+            "not asked: the budget is spent (1.5 of 1.6 for 600 tokens, and the next call may take more than is left). "
             "Raise 'endpoint.e.max_cost' and run again; what was answered is kept."
         }
         again = open_door(peer, tmp_path, max_cost=1.6, **prices)(PROMPTS)

@@ -3,7 +3,7 @@
 import pytest
 
 from edullama.evaluation.estimates import estimate_all, gain, repetition
-from edullama.records import Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
+from edullama.records import Answer, Card, Estimate, ReferenceLoss, Similarity, Support, Verdict, Winner
 
 
 def make_cards(prefix: str, count: int) -> list[Card]:
@@ -65,6 +65,45 @@ def test_records_of_cards_that_were_not_asked_do_not_count() -> None:
     assert (found[0].n, found[0].missing) == (2, 0)
 
 
+def support(cards: list[Card], answerable: int) -> list[Support]:
+    """What says that the slides can answer so many of the cards, the first ones."""
+    return [Support(card.id, ("a:1",), 0.5, 0.5, place < answerable) for place, card in enumerate(cards)]
+
+
+def test_figures_rest_on_what_the_slides_can_answer_and_the_rest_has_its_own() -> None:
+    cards = make_cards("q", 15)
+    losses = make_losses(cards[:10], base=3.0, teacher=2.0) + make_losses(cards[10:], base=3.0, teacher=2.9)
+    found = figures(*estimate_all(cards, CONTROLS, [], losses, CONTROL_LOSSES, [], [], support(cards, 10)))
+    own, apart = found["reference_loss.teacher-base"], found["unanswerable.reference_loss.teacher-base"]
+    assert own.mean == pytest.approx(-1.0) and own.n == 10
+    assert apart.mean == pytest.approx(-0.1) and apart.n == 5
+    assert found["knowledge.teacher"].mean == pytest.approx(1.0 - 0.3)
+    assert found["answerable"].mean == pytest.approx(2 / 3) and found["answerable"].n == 15
+    assert "unanswerable.cosine.teacher-base" in found and "unanswerable.answer_words.base" in found
+    assert not {"unanswerable.knowledge.teacher", "unanswerable.control_loss.base"} & found.keys()
+
+
+def test_where_too_few_can_be_answered_the_figures_rest_on_all_and_the_others_are_told_as_well() -> None:
+    found = figures(*estimate_all(CARDS, CONTROLS, [], LOSSES, CONTROL_LOSSES, [], [], support(CARDS, 1)))
+    assert found["reference_loss.teacher-base"].n == 4
+    assert found["unanswerable.reference_loss.teacher-base"].n == 3
+    assert found["answerable"].mean == 0.25
+
+
+def test_where_the_slides_answer_all_there_is_nothing_apart() -> None:
+    found = figures(*estimate_all(CARDS, CONTROLS, [], LOSSES, CONTROL_LOSSES, [], [], support(CARDS, 4)))
+    assert found["answerable"].mean == 1.0 and not [name for name in found if name.startswith("unanswerable")]
+
+
+def test_the_judges_wins_are_counted_apart_as_well() -> None:
+    cards = make_cards("q", 11)
+    verdicts = [*both_orders("q0", Winner.A, Winner.A), *both_orders("q10", Winner.B, Winner.B)]
+    found = figures(*estimate_all(cards, [], [], [], [], [], verdicts, support(cards, 10)))
+    wins, apart = (found[f"{group}judge_win_share.teacher-base"] for group in ("", "unanswerable."))
+    assert (wins.mean, wins.n, wins.missing) == (1.0, 1, 9)
+    assert (apart.mean, apart.n, apart.missing) == (0.0, 1, 0)
+
+
 def test_cosine_wins_count_near_ties_as_halves() -> None:
     similarities = [
         Similarity("q0", "base", 0.5), Similarity("q0", "teacher", 0.9),
@@ -118,7 +157,13 @@ def test_only_decisive_questions_share_out_the_wins_and_the_others_are_counted_a
     assert (wins.mean, wins.n, wins.missing) == (1.0, 1, 2), "a tie is an answer; a contradiction and silence are none"
     shares = {name: found[f"judge_outcome.teacher-base.{name}"] for name in ("win", "loss", "tie", "inconsistent")}
     assert [estimate.mean for estimate in shares.values()] == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
-    assert found["judge_outcome.teacher-base.unparsed"].missing == 1
+    assert found["judge_outcome.teacher-base.unparsed"].missing == 1, "the judge was not asked about the fourth"
+
+
+def test_a_verdict_in_one_order_alone_is_missing_and_not_unparsed() -> None:
+    found = figures(*estimate_all(CARDS, [], [], [], [], [], both_orders("q0", Winner.A, Winner.A)[:1]))
+    unparsed = found["judge_outcome.teacher-base.unparsed"]
+    assert (unparsed.mean, unparsed.n, unparsed.missing) == (None, 0, 4)
 
 
 def test_a_gain_is_a_difference_turned_round_with_its_interval() -> None:

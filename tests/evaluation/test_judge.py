@@ -1,6 +1,7 @@
 """The judge: what it is shown, how its reply is read, and how two orders become one outcome."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,15 @@ def answers(model: str, *texts: str) -> list[Answer]:
 
 
 def judge(complete: Complete, ours: str = "Low-rank matrices.", theirs: str = "Dogs.") -> list[Verdict]:
-    return judge_pairs([CARD], answers("teacher", ours), answers("base", theirs), PAIR, complete, "judge", "2026-05-01")
+    return ask(complete, ours, theirs)[0]
+
+
+def ask(
+    complete: Complete, ours: str = "Low-rank matrices.", theirs: str = "Dogs.", known: Sequence[Verdict] = ()
+) -> tuple[list[Verdict], list[str]]:
+    """The verdicts on one card, and why others did not come."""
+    both = answers("teacher", ours), answers("base", theirs)
+    return judge_pairs([CARD], *both, PAIR, complete, "judge", "2026-05-01", known)
 
 
 def knowing(prompts: Sequence[Prompt]) -> list[Reply]:
@@ -61,21 +70,44 @@ def test_a_tie_in_one_order_only_is_a_contradiction() -> None:
     assert settle(judge(lambda prompts: replies)) == {"q": Winner.INCONSISTENT}
 
 
-def test_a_failed_call_is_unparsed_with_its_problem_as_reason_and_never_a_tie() -> None:
-    verdicts = judge(always(None, "the server refused the key"))
-    assert {(verdict.winner, verdict.reason) for verdict in verdicts} == {
-        (Winner.UNPARSED, "the server refused the key")
-    }
+def test_a_reply_that_never_came_is_no_verdict_and_its_problem_is_told() -> None:
+    assert ask(always(None, "the server refused the key")) == ([], ["the server refused the key"] * 2)
+
+
+def test_a_reply_that_holds_no_verdict_is_unparsed_and_kept() -> None:
+    verdicts, problems = ask(always("Both are nice."))
+    assert [verdict.winner for verdict in verdicts] == [Winner.UNPARSED, Winner.UNPARSED] and not problems
+    assert verdicts[0].reason == "no line with a verdict in the reply: Both are nice."
+    assert settle(verdicts) == {"q": Winner.UNPARSED}
+
+
+def test_only_the_order_that_has_no_verdict_is_asked_again() -> None:
     replies = [Reply("VERDICT: FIRST"), Reply(None, "timeout")]
-    assert settle(judge(lambda prompts: replies)) == {"q": Winner.UNPARSED}
+    verdicts, problems = ask(lambda prompts: replies)
+    assert [verdict.order for verdict in verdicts] == [PAIR] and problems == ["timeout"]
+    asked: list[Prompt] = []
+
+    def watching(prompts: Sequence[Prompt]) -> list[Reply]:
+        asked.extend(prompts)
+        return [Reply("VERDICT: SECOND")] * len(prompts)
+
+    fresh, _ = ask(watching, known=verdicts)
+    assert "<first_answer>\nDogs." in asked[0].text and len(asked) == 1
+    assert settle([*verdicts, *fresh]) == {"q": Winner.A}
 
 
-def test_a_question_seen_in_one_order_only_is_not_settled() -> None:
-    assert settle(judge(knowing)[:1]) == {"q": Winner.UNPARSED}
+def test_the_same_answers_in_another_pair_are_asked_for_all_the_same() -> None:
+    turned = [replace(verdict, pair=PAIR[::-1]) for verdict in judge(knowing)]
+    assert len(ask(knowing, known=turned)[0]) == 2
+
+
+def test_a_question_seen_in_one_order_only_counts_as_not_judged() -> None:
+    assert settle(judge(knowing)[:1]) == {}
 
 
 def test_a_card_that_lacks_an_answer_is_not_shown() -> None:
-    assert judge_pairs([CARD], answers("teacher", "x"), [], PAIR, always("VERDICT: TIE"), "judge", "2026-05-01") == []
+    tie = always("VERDICT: TIE")
+    assert judge_pairs([CARD], answers("teacher", "x"), [], PAIR, tie, "judge", "2026-05-01") == ([], [])
 
 
 @pytest.mark.parametrize(

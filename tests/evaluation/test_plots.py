@@ -59,6 +59,30 @@ def test_the_tables_hold_what_the_pictures_show() -> None:
     assert len(rows(plots["training"].csv)) == 49 + 2, "a record without a loss is passed over"
 
 
+def test_looks_at_a_training_run_stand_beside_its_loss() -> None:
+    looks = [{"step": 0, "held_out": 3.5, "general": 3.1}, {"step": 48, "held_out": None, "general": 3.2}]
+    plot = plot_all([], [], {**STEPS, "watch": looks})["training"]
+    watched = [row for row in rows(plot.csv) if row["loss_of"] != "learnt"]
+    assert [tuple(row.values()) for row in watched] == [
+        ("finetune", "held_out", "0", "3.5"),
+        ("finetune", "general", "0", "3.1"),
+        ("finetune", "general", "48", "3.2"),
+    ]
+    assert "slides held out" in plot.svg and "general prose" in plot.svg
+
+
+def test_questions_that_the_slides_cannot_answer_have_a_row_and_a_plot_of_their_own() -> None:
+    apart = Estimate("unanswerable.reference_loss.teacher-base", 0.1, -0.1, 0.3, 5, 0)
+    plots = plot_all([*ESTIMATES, apart], LOSSES, STEPS, [ReferenceLoss("z", "base", 3.0, 5)])
+    gains = rows(plots["gains"].csv)
+    assert [(row["cards"], row["gain_nats"]) for row in gains] == [
+        ("exam", "0.5"), ("unanswerable", "-0.1"), ("control", "0.1"),
+    ]  # fmt: skip
+    assert "teacher, not on the slides" in plots["gains"].svg
+    assert rows(plots["unanswerable"].csv) == [{"contender": "base", "question_id": "z", "loss_nats": "3.0"}]
+    assert "z" not in {row["question_id"] for row in rows(plots["levels"].csv)}
+
+
 def test_axes_are_labelled_with_units() -> None:
     plots = plot_all(ESTIMATES, LOSSES, STEPS)
     assert "gain over base, nats per token of the reference answer" in plots["gains"].svg

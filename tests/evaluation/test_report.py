@@ -6,10 +6,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from edullama.evaluation.estimates import estimate_all
-from edullama.evaluation.findings import Contestant, cautions, headline, standfirst, telling, with_interval
+from edullama.evaluation.findings import Contestant, basis, cautions, headline, standfirst, telling, with_interval
 from edullama.evaluation.plots import plot_all
 from edullama.evaluation.report import ReportData, render_report, short_count
-from edullama.records import Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
+from edullama.records import Answer, Author, Card, Estimate, ReferenceLoss, Similarity, Support, Verdict, Winner
 
 TOPICS = (
     ("What does double quantisation save, and on what?", "About 0.37 bits a parameter, by quantising the scales too."),
@@ -49,7 +49,18 @@ def made_up_verdicts(cards: list[Card]) -> list[Verdict]:
     ]
 
 
-def made_up_course(questions: int = 34, judged: bool = True) -> ReportData:
+def made_up_support(cards: list[Card], unanswerable: int) -> list[Support]:
+    """What says of the last cards that the slides cannot answer them."""
+    held = len(cards) - unanswerable
+    return [
+        Support(card.id, (f"{card.lecture}:12", f"{card.lecture}:3"), 0.83, 0.71, True)
+        if place < held
+        else Support(card.id, (f"{card.lecture}:7",), 0.22, 0.31, False)
+        for place, card in enumerate(cards)
+    ]
+
+
+def made_up_course(questions: int = 34, judged: bool = True, unanswerable: int = 0) -> ReportData:
     cards = [
         Card(f"q{i:02}", f"0{i % 5 + 1}-lecture", f"{TOPICS[i % 5][0]} ({i})", TOPICS[i % 5][1], "cards.tsv")
         for i in range(questions)
@@ -64,7 +75,9 @@ def made_up_course(questions: int = 34, judged: bool = True) -> ReportData:
     cosines = [Similarity(a.question_id, a.model, generator.uniform(0.2, 0.8)) for a in answers]
     losses, control_losses = made_up_losses(cards, 0), made_up_losses(controls, 1)
     verdicts = made_up_verdicts(cards) if judged else []
-    estimates = estimate_all(cards, controls, answers, losses, control_losses, cosines, verdicts)
+    support = made_up_support(cards, unanswerable)
+    estimates = estimate_all(cards, controls, answers, losses, control_losses, cosines, verdicts, support)
+    apart = {one.question_id for one in support if not one.answerable}
     steps = {
         "finetune": [{"step": i, "loss": 1.3 + 2 * 0.97**i + generator.gauss(0, 0.08)} for i in range(1, 96)],
         "distill": [{"step": i, "loss": 0.3 + 1.4 * 0.9**i} for i in range(1, 30)],
@@ -84,7 +97,14 @@ def made_up_course(questions: int = 34, judged: bool = True) -> ReportData:
         similarities=cosines,
         verdicts=verdicts,
         estimates=estimates,
-        plots=plot_all(estimates, losses, steps),
+        plots=plot_all(
+            estimates,
+            [loss for loss in losses if loss.question_id not in apart],
+            steps,
+            [loss for loss in losses if loss.question_id in apart],
+        ),
+        support=support,
+        authors=(),
         judge="a judge" if judged else None,
         embedding="wordllama l2_supercat 256",
         counts={"lectures": 5, "slides": 79, "training entries": 81},
@@ -136,6 +156,90 @@ def test_every_question_is_there_with_its_reference_and_four_answers() -> None:
     for contender in ("base", "teacher", "shrunk", "student"):
         assert html.count(f"<h3>{contender}<span") == 34
     assert html.count("cut off at the length limit</span>") == 34
+
+
+def parts(html: str) -> dict[str, str]:
+    """The page's sections by their id."""
+    return dict(re.findall(r'<section id="(\w+)">(.*?)</section>', html, re.DOTALL))
+
+
+def words(html: str) -> str:
+    """What a reader reads of a piece of the page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("&nbsp;", "\u00a0").split(" ")).replace("\n", " ")
+
+
+def test_every_question_shows_its_slides_and_how_much_of_the_answer_they_hold() -> None:
+    shown = parts(render_report(made_up_course(unanswerable=4)))
+    assert shown["questions"].count("01-lecture:12, 01-lecture:3") == 6
+    assert "83\u00a0% of the answer's words" in words(shown["questions"]) and "cosine 0.71" in shown["questions"]
+    assert shown["unanswerable"].count("not enough to answer it") == 4
+    assert "Slide 01-lecture:7 holds 22\u00a0% of the answer's words" in words(shown["unanswerable"])
+    assert "From cards.tsv, lecture 01-lecture." in words(shown["questions"])
+
+
+def test_questions_that_the_slides_cannot_answer_stand_in_a_section_of_their_own_that_says_why() -> None:
+    course = made_up_course(unanswerable=4)
+    html = render_report(course)
+    shown = parts(html)
+    assert (shown["questions"].count('class="question"'), shown["unanswerable"].count('class="question"')) == (30, 4)
+    assert "Of 34 exam questions, 4 ask what the slides do not hold." in shown["unanswerable"]
+    assert "count in none of the figures above" in shown["unanswerable"]
+    own = next(figure for figure in course.estimates if figure.name == "unanswerable.reference_loss.base")
+    assert own.n == 4 and f"<b>{own.mean:.2f}</b>" in shown["unanswerable"]
+    assert shown["judge"].count("against base") == 1 == shown["unanswerable"].count("</span> against base")
+    assert 'id="unanswerable-figure_1"' in shown["unanswerable"] and "unanswerable-figure_1" not in shown["figures"]
+    assert "The figures rest on the 30 exam questions that the slides can answer; the 4 that they cannot" in html
+    assert Page(html).open == [] and len(Page(html).ids) == len(set(Page(html).ids))
+
+
+def test_an_exam_that_the_slides_answer_whole_has_no_such_section() -> None:
+    html = render_report(made_up_course())
+    assert "unanswerable" not in parts(html) and "Not on the slides" not in html
+    assert "The slides can answer all 34 exam questions." in html
+
+
+def test_without_support_all_questions_count_and_the_page_says_that_nothing_is_known() -> None:
+    course = made_up_course()
+    estimates = estimate_all(course.cards, [], [], course.losses, [], [], [])
+    html = render_report(replace(course, support=(), estimates=estimates))
+    assert "It is not known which exam questions the slides can answer, so all of them count." in html
+    assert "It is not known of 34 exam questions" in html and "answerable from the slides</li>" not in html
+    assert parts(html)["questions"].count("It is not known whether the slides answer this.") == 34
+
+
+def test_an_exam_that_the_slides_hardly_answer_is_told_of_before_anything_else() -> None:
+    html = render_report(made_up_course(unanswerable=31))
+    assert '<p class="headline">Only 3 of the 34 exam questions can be answered from the slides: ' in html
+    assert "The teacher knows this course" not in html
+    assert "Only 3 of the 34 exam questions can be answered from the slides, so the figures rest on all 34." in html
+    assert "The figures rest on questions that the slides cannot answer." in html
+    assert "so the figures above count them all the same" in parts(html)["unanswerable"]
+    none = render_report(made_up_course(unanswerable=34))
+    assert "None of the 34 exam questions can be answered from the slides" in none
+    assert "There are none." in parts(none)["questions"]
+
+
+def test_the_page_says_what_it_rests_on() -> None:
+    course = made_up_course(unanswerable=4)
+    cards = [replace(card, source="sold.apkg") if card.id > "q28" else card for card in course.cards]
+    authors = [Author("drafted questions", "gpt-4o"), Author("training text (slides translated)", "")]
+    origin = parts(render_report(replace(course, cards=cards, authors=authors)))["origin"]
+    assert "cards.tsv</td><td>29</td><td>29</td>" in origin and "sold.apkg</td><td>5</td><td>1</td>" in origin
+    assert "drafted questions</td><td>gpt-4o" in origin
+    assert "training text (slides translated)</td><td>a model that was not recorded" in origin
+    assert "The judge is a judge." in origin
+
+
+def test_whether_models_wrote_the_exam_is_told_apart_from_not_knowing() -> None:
+    course = made_up_course()
+    assert "No model wrote any of the questions" in render_report(course)
+    assert "was not recorded (2-prepare/authors.jsonl)" in render_report(replace(course, authors=None))
+
+
+def test_comparisons_that_were_not_made_are_missing_and_none_that_could_not_be_read() -> None:
+    course = made_up_course()
+    html = render_report(replace(course, verdicts=course.verdicts[:20]))
+    assert '<td data-label="missing">24</td>' in parts(html)["judge"]
 
 
 def test_what_models_and_lecturers_wrote_is_shown_and_never_run() -> None:
@@ -193,6 +297,30 @@ def test_the_headline_says_so_where_nothing_was_gained() -> None:
     assert headline([]).startswith("Nothing can be said yet")
     one = Estimate("reference_loss.teacher-base", -0.4, None, None, 1, 0)
     assert headline([one]).startswith("Nothing can be said yet: one exam question")
+
+
+def answerable(held: int, known: int, unknown: int = 0) -> Estimate:
+    """The share of questions that the slides can answer."""
+    return Estimate("answerable", held / known if known else None, 0.0, 1.0, known, unknown)
+
+
+def test_no_knowledge_of_the_course_is_claimed_where_the_slides_do_not_hold_the_answers() -> None:
+    figures = [own(-0.5, -0.7, -0.3), knowledge(0.3, 0.1, 0.5)]
+    assert headline([*figures, answerable(10, 40)]).startswith("The teacher knows this course: it is 0.50")
+    few = headline([*figures, answerable(9, 40)])
+    assert few.startswith("Only 9 of the 40 exam questions can be answered from the slides: whether")
+    assert few.endswith("The teacher is 0.50 [0.30,\u00a00.70] nats per token better than the base on the exam, "
+                        "0.30 [0.10,\u00a00.50] more than on control cards.")  # fmt: skip
+
+
+def test_the_basis_says_which_questions_the_figures_rest_on() -> None:
+    assert basis([answerable(70, 70)]) == "The slides can answer all 70 exam questions."
+    assert basis([answerable(12, 40, unknown=2)]) == (
+        "The figures rest on the 12 exam questions that the slides can answer; the 28 that they cannot answer are "
+        "shown apart. Of 2 more it is not known; they count too."
+    )
+    assert basis([answerable(0, 0, unknown=5)]).startswith("It is not known which exam questions")
+    assert basis([]) == ""
 
 
 def test_the_student_is_spoken_of_only_where_it_was_measured() -> None:

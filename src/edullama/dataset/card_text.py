@@ -31,6 +31,7 @@ TAG = re.compile(
     r"</?(?:[abiqsu]|(?i:abbr|big|cite|code|del|em|font|ins|kbd|mark|rt|ruby|samp|small|span|strike|strong|tt|var|wbr|"
     r"input|nobr|o:p))(?:\s[^<>=]*=[^<>]*|\s*/)?>"
 )
+LIGATURE = re.compile("[\ufb00-\ufb06]")
 CODE = re.compile(r"((?<!`)`+[^`]+`+)")
 MATH = re.compile(
     r"\\\(((?:(?!\\\().)+?)\\\)|\\\[((?:(?!\\\[).)+?)\\\]|\$\$([^$]+)\$\$|"
@@ -42,13 +43,19 @@ MATH = re.compile(
 
 def plain_text(field: str) -> str:
     """Return a field on one line without HTML and media, its formulas as typed by a person."""
+    text = html.unescape(_strip_html(field) if "<" in field or "[" in field else field)
+    if "\\" in text or "$" in text or "[latex]" in text:
+        pieces = CODE.split(text)
+        text = "".join(piece if CODE.fullmatch(piece) else MATH.sub(_plain_formula, piece) for piece in pieces)
+    text = LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _strip_html(field: str) -> str:
     text = DRAWN_MATH.sub(lambda found: rf"\({unquote(html.unescape(found[1]))}\)", UNSEEN.sub(" ", field))
     text = MATHJAX.sub(r"\\(\1\\)", text)
     text = TAG.sub("", NEW_LINE.sub(" ", SOUND.sub(" ", IMAGE.sub(" ", text))))
-    text = html.unescape(SMALL.sub("", RAISED.sub(_raise, text)))
-    text = "".join(piece if CODE.fullmatch(piece) else MATH.sub(_plain_formula, piece) for piece in CODE.split(text))
-    text = "".join(unicodedata.normalize("NFKC", char) if "\ufb00" <= char <= "\ufb06" else char for char in text)
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return SMALL.sub("", RAISED.sub(_raise, text))
 
 
 def escape_code(text: str) -> str:
@@ -63,7 +70,7 @@ def escape_brackets(text: str) -> str:
 
 def holds_image(field: str) -> bool:
     """Tell whether a field shows an image that is no formula."""
-    return IMAGE.search(DRAWN_MATH.sub("", field)) is not None
+    return "<" in field and IMAGE.search(DRAWN_MATH.sub("", field)) is not None
 
 
 def holds_media(field: str) -> bool:

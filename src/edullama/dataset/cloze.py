@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from edullama.dataset.card_text import plain_text
+from edullama.dataset.normalise import tell_language
 from edullama.dataset.notes import Note
 
 OPEN = r"\{\{c[\d,]+::"
@@ -15,8 +16,6 @@ HIDDEN = (
 # How Anki's list of cards shows a gap.
 SHOWN = re.compile(r"""<span class="cloze" data-cloze="([^"<>]*)"[^<>]*>\[([^\[\]<>]*)\]</span>""")
 NUMBERS = re.compile(r"\{\{c([\d,]+)::")
-GERMAN = re.compile(r"\b(?:der|das|ist|und|eine?|nicht|wird|werden|sind|bei|zum?|zur)\b", re.IGNORECASE)
-ENGLISH = re.compile(r"\b(?:the|is|are|of|and|an?|in|to)\b", re.IGNORECASE)
 OCCLUSION = "image-occlusion:"
 GAP = "____"
 FEWEST_WORDS = 2  # beside the gap, or nobody could know what stands in it
@@ -24,13 +23,13 @@ FEWEST_WORDS = 2  # beside the gap, or nobody could know what stands in it
 
 def split_cloze(note: Note) -> list[Note]:
     """Return one question for each numbered gap; a note without gaps as it is."""
-    note = replace(note, front=SHOWN.sub(_restore, note.front))
-    numbers = {int(number) for found in NUMBERS.findall(note.front) for number in found.split(",") if number}
+    front = SHOWN.sub(_restore, note.front)
+    numbers = {int(number) for found in NUMBERS.findall(front) for number in found.split(",") if number}
     if not numbers:
         return [note]
-    if OCCLUSION in note.front:
+    if OCCLUSION in front:
         return [replace(note, problem="an image with covered parts, not a question")]
-    return [_ask(note, number) for number in sorted(numbers)]
+    return [_ask(replace(note, front=front), number) for number in sorted(numbers)]
 
 
 def _restore(found: re.Match[str]) -> str:
@@ -68,7 +67,6 @@ def _words(sentence: str) -> int:
 
 def _request(sentence: str) -> str:
     several = sentence.count(GAP) > 1
-    text = plain_text(sentence)
-    if len(GERMAN.findall(text)) > len(ENGLISH.findall(text)):
+    if tell_language(plain_text(sentence)) == "de":
         return "Was gehört in die Lücken?" if several else "Was gehört in die Lücke?"
     return "What belongs in the gaps?" if several else "What belongs in the gap?"

@@ -2,24 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import cast, get_args
 
 from edullama.dataset.entries import count_words, entry_text, slide_id
 from edullama.dataset.normalise import NAMES, numbers, tell_language
-from edullama.dataset.phrases import OFF_TOPIC, SENTENCES
-from edullama.dataset.slide_questions import Found, find_questions, look_over, stems, told_language
+from edullama.dataset.phrases import COMMAND, DIFFER, MEANT, OFF_TOPIC, POINTS, SENTENCES, STANDS_FOR, WHICH
+from edullama.dataset.repeats import find_repeats
+from edullama.dataset.slide_questions import Found, find_questions, look_over, told_language
+from edullama.dataset.words import asking_words, content_words
 from edullama.records import Card, Complete, Draft, DraftKind, Prompt, Rejection, Reply, Slide, stable_id
 
 BY_RULES = "drafted by rules"
 BY_ENDPOINT = "drafted by an endpoint"
 KINDS: tuple[DraftKind, ...] = get_args(DraftKind)
 ALIKE = 0.75  # of the telling words of two questions: nobody would ask both
-SMALL_WORDS = """
-what is are the a an of in meant by does do which how why was ist sind der die das ein eine von unter versteht man
-wie warum welche nennt vorlesung im zu main points about wichtigsten punkte zum thema
-"""
-SMALL = frozenset(SMALL_WORDS.split())
+FORMS = [form for forms in (COMMAND, DIFFER, MEANT, POINTS, STANDS_FOR, WHICH) for form in forms.values()]
+FORM_WORDS = frozenset(asking_words(" ".join(FORMS)))  # tell how a question is put, not what it is about
 FEWEST_WORDS = 12  # on a slide that is asked about
 WORDS_A_QUESTION = 12  # a short slide has fewer questions than are asked for
 MOST_CHARACTERS = 4000  # of a slide in a prompt
@@ -66,7 +65,6 @@ SCHEMA = json.dumps(
         "additionalProperties": False,
     }
 )
-TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 
 
 def draft_by_rules(slides: Sequence[Slide]) -> list[Draft]:
@@ -112,22 +110,14 @@ def choose_slides(slides: Sequence[Slide]) -> list[Slide]:
 
 def _drop_alike(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Rejection]]:
     """Keep the first of questions that ask nearly the same."""
-    kept: list[tuple[frozenset[str], Draft]] = []
-    alike = []
-    for draft in drafts:
-        own = _telling_words(draft.question.question)
-        twin = next((other for words, other in kept if len(own & words) >= ALIKE * len(own | words)), None)
-        if twin is None:
-            kept.append((own, draft))
-        else:
-            reason = f"asks nearly the same as: {twin.question.question}"
-            alike.append(Rejection(draft.slides[0], reason, draft.question.question))
-    return [draft for _, draft in kept], alike
+    words = [frozenset(asking_words(draft.question.question)) - FORM_WORDS for draft in drafts]
+    twins = find_repeats(words, lambda one, other: len(one & other) >= ALIKE * len(one | other))
+    kept = [draft for number, draft in enumerate(drafts) if number not in twins]
+    return kept, [_reject_alike(drafts[other], drafts[one]) for other, one in sorted(twins.items())]
 
 
-def _telling_words(question: str) -> frozenset[str]:
-    """Return the words that make a question another one."""
-    return frozenset(re.findall(r"[\w@#+]+", question.casefold())) - SMALL
+def _reject_alike(draft: Draft, twin: Draft) -> Rejection:
+    return Rejection(draft.slides[0], f"asks nearly the same as: {twin.question.question}", draft.question.question)
 
 
 def _draft(slide: Slide, found: Found, source: str) -> Draft:
@@ -153,42 +143,20 @@ def _read_reply(slide: Slide, reply: Reply, quota: int, source: str) -> tuple[li
         return [], [Rejection(place, reply.problem or "no reply came", "")]
     drafts: list[Draft] = []
     rejected = []
-    for item in _read_items(reply.text):
-        fields = [" ".join(str(item.get(name) or "").split()) for name in FIELDS]
-        problem = "more than were asked for" if len(drafts) == quota else _complain(slide, *fields)
+    for item in json.loads(reply.text)["questions"]:
+        kind, question, answer, span = (" ".join(item[name].split()) for name in FIELDS)
+        problem = "more than were asked for" if len(drafts) == quota else _complain(slide, question, answer, span)
         if problem:
-            rejected.append(Rejection(place, problem, fields[1]))
+            rejected.append(Rejection(place, problem, question))
         else:
-            kind, question, answer, span = fields
-            drafts.append(_draft(slide, Found(_told_kind(kind), question, answer, span), source))
+            drafts.append(_draft(slide, Found(cast(DraftKind, kind), question, answer, span), source))
     if len(drafts) < quota:
         rejected.append(Rejection(place, f"{len(drafts)} of {quota} questions", "" if drafts else reply.text))
     return drafts, rejected
 
 
-def _read_items(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the questions in a reply, whatever stands around them, those before the place where it breaks off too."""
-    decoder = json.JSONDecoder(strict=False)  # with line breaks inside strings
-    text = TRAILING_COMMA.sub("", text)
-    place = text.find("{")
-    while place >= 0:
-        try:
-            value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            value, end = {}, place + 1
-        inner = value.get("questions", [value])
-        yield from (item for item in inner if isinstance(item, dict) and item.get("question"))
-        place = text.find("{", end)
-
-
-def _told_kind(kind: str) -> DraftKind:
-    return next(known for known in KINDS if known == kind.casefold())
-
-
-def _complain(slide: Slide, kind: str, question: str, answer: str, span: str) -> str:
+def _complain(slide: Slide, question: str, answer: str, span: str) -> str:
     """Say why a question is not accepted, or nothing."""
-    if kind.casefold() not in KINDS:
-        return f"its kind is {kind!r} and must be one of {', '.join(KINDS)}"
     if not question.endswith("?") or len(question.split()) < 3:
         return "it is not a question with a question mark at its end"
     if POINTS_AT.search(question):
@@ -216,7 +184,7 @@ def _complain_of_ground(slide: Slide, question: str, answer: str, span: str) -> 
     made_up = numbers(f"{question} {answer}") - numbers(text)
     if made_up:
         return f"it brings in the number {', '.join(sorted(made_up))}"
-    told = stems(answer)
-    if not told or len(told & stems(text)) < GROUNDED * len(told):
+    told = set(content_words(answer))
+    if not told or len(told & set(content_words(text))) < GROUNDED * len(told):
         return "its answer is not what the slide says"
     return ""

@@ -1,14 +1,17 @@
 """Training entries: the text of a slide, or a piece of an oversize one."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import mean
+from typing import TypeAlias
 
-from edullama.records import Entry, Rejection, Slide
+from edullama.dataset.sentences import split_sentences
+from edullama.records import Block, Entry, Rejection, Slide
 
 FEWEST_WORDS = 5
 OVERSIZE = 2.0  # times the mean number of words: longer entries are split into pieces of about the mean
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ])")
+Cut: TypeAlias = Callable[[str], list[str]]
+PROSE: tuple[Cut, ...] = (split_sentences, str.splitlines)  # where blocks are cut that are too long by themselves
+LINES: tuple[Cut, ...] = (str.splitlines,)
 
 
 def make_entries(slides: Sequence[Slide]) -> tuple[list[Entry], list[Rejection]]:
@@ -36,7 +39,8 @@ def slide_id(slide: Slide) -> str:
 
 def entry_text(slide: Slide) -> str:
     """Return the title, then everything else in reading order."""
-    return "\n".join(_parts(slide))
+    texts = [block.text for block in _below_title(slide)]
+    return "\n".join([slide.title, *texts] if slide.title else texts)
 
 
 def count_words(text: str) -> int:
@@ -44,12 +48,13 @@ def count_words(text: str) -> int:
     return sum(any(char.isalpha() for char in word) for word in text.split())
 
 
-def _parts(slide: Slide) -> list[str]:
-    texts = [block.text for block in slide.blocks]
-    title = next((text for text in texts if slide.title and " ".join(text.split()) == slide.title), None)
+def _below_title(slide: Slide) -> list[Block]:
+    """Return the blocks without the one that the title was read from."""
+    blocks = list(slide.blocks)
+    title = next((block for block in blocks if slide.title and " ".join(block.text.split()) == slide.title), None)
     if title is not None:
-        texts.remove(title)
-    return [slide.title, *texts] if slide.title else texts
+        blocks.remove(title)
+    return blocks
 
 
 def _split(slide: Slide, average: float) -> list[Entry]:
@@ -57,9 +62,8 @@ def _split(slide: Slide, average: float) -> list[Entry]:
     text = entry_text(slide)
     if count_words(text) <= OVERSIZE * average:
         return [_entry(slide, 1, text)]
-    title, *blocks = _parts(slide) if slide.title else ["", *_parts(slide)]
-    pieces = _pack([unit for block in blocks for unit in _units(block, average)], average)
-    return [_entry(slide, number, f"{title}\n{piece}".strip()) for number, piece in enumerate(pieces, 1)]
+    pieces = _pack([unit for block in _below_title(slide) for unit in _cut_block(block, average)], average)
+    return [_entry(slide, number, f"{slide.title}\n{piece}".strip()) for number, piece in enumerate(pieces, 1)]
 
 
 def _entry(slide: Slide, number: int, text: str) -> Entry:
@@ -67,12 +71,27 @@ def _entry(slide: Slide, number: int, text: str) -> Entry:
     return Entry(f"{slide_id(slide)}{suffix}", slide.lecture, text, slide.pages)
 
 
-def _units(block: str, average: float) -> list[str]:
-    """Return a block whole, or where it is too long by itself its lines, and of too long lines the sentences."""
-    if count_words(block) <= average:
-        return [block]
-    lines = ([line] if count_words(line) <= average else SENTENCE_END.split(line) for line in block.splitlines())
-    return [unit for units in lines for unit in units]
+def _cut_block(block: Block, average: float) -> list[str]:
+    return _cut(block.text, average, LINES if block.kind in ("code", "table", "formula") else PROSE)
+
+
+def _cut(text: str, average: float, cuts: Sequence[Cut]) -> list[str]:
+    """Return a text whole where it is no longer than the mean, else cut by the first way, its parts by the next.
+
+    A line that is oversize by itself is cut between words.
+    """
+    if count_words(text) <= average:
+        return [text]
+    if cuts:
+        return [unit for part in cuts[0](text) for unit in _cut(part, average, cuts[1:])]
+    return _cut_words(text, average) if count_words(text) > OVERSIZE * average else [text]
+
+
+def _cut_words(text: str, average: float) -> list[str]:
+    """Return pieces of equal length, as near to the mean as that goes."""
+    words = text.split()
+    size = -(-len(words) // max(1, round(count_words(text) / average)))
+    return [" ".join(words[start : start + size]) for start in range(0, len(words), size)]
 
 
 def _pack(units: Sequence[str], average: float) -> list[str]:

@@ -4,7 +4,7 @@ Whether two cards are near depends on these two alone, so that no other card cha
 a second way to find pairs and found none worth having: above a cosine of 0.93 they pair "8 bits" and "9 bits".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -59,8 +59,9 @@ def _pair_up(cards: Sequence[Card], kind: Literal["question", "answer"], fewest:
     words = [asking_words(text) for text in texts]
     used = [number for number, own in enumerate(words) if len(set(own)) >= fewest]
     sets = {number: frozenset(words[number]) for number in used}
+    numbers = [frozenset(word for word in sets[number] if not word.isalpha()) for number in used]
     pairs = []
-    for first, second in find_candidates([" ".join(words[number]) for number in used]):
+    for first, second in find_candidates([" ".join(words[number]) for number in used], numbers):
         one, other = used[first], used[second]
         share = similarity(sets[one], sets[other])
         if share:
@@ -68,19 +69,27 @@ def _pair_up(cards: Sequence[Card], kind: Literal["question", "answer"], fewest:
     return pairs
 
 
-def find_candidates(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Return pairs of texts, the lower number first, that are likely to share most of their shingles."""
+def find_candidates(texts: Sequence[str], groups: Sequence[Hashable] = ()) -> list[tuple[int, int]]:
+    """Return pairs of texts, the lower number first, that are likely to share most of their shingles.
+
+    With a group for each text, pairs are looked for inside groups alone.
+    """
     if len(texts) < 2:
         return []
-    hashes = np.concatenate([_min_hashes(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)])
-    found = [pair for band in range(BANDS) for pair in _meet(hashes, slice(band * ROWS, (band + 1) * ROWS))]
-    keys = np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+    hashes = np.empty((len(texts), BANDS * ROWS), np.uint32)
+    for start in range(0, len(texts), BATCH):
+        hashes[start : start + BATCH] = _min_hashes(texts[start : start + BATCH])
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    grouped = np.array([numbers[group] for group in groups] or [0] * len(texts), np.uint64)
+    keys = np.zeros(0, np.int64)
+    for band in range(BANDS):  # pairs that meet again are put together at once, or they would pile up
+        keys = np.unique(np.concatenate([keys, *_meet(hashes, grouped, slice(band * ROWS, (band + 1) * ROWS))]))
     return [(key // len(texts), key % len(texts)) for key in keys.tolist()]
 
 
-def _meet(hashes: NDArray[np.uint32], band: slice) -> Iterator[NDArray[np.int64]]:
+def _meet(hashes: NDArray[np.uint32], groups: NDArray[np.uint64], band: slice) -> Iterator[NDArray[np.int64]]:
     """Yield the pairs that fall into one bucket by this band and look alike as a whole, as first * texts + second."""
-    mixed = np.zeros(len(hashes), np.uint64)
+    mixed = groups.copy()
     for column in hashes[:, band].T:
         mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
     order = np.argsort(mixed, kind="stable")
@@ -90,7 +99,7 @@ def _meet(hashes: NDArray[np.uint32], band: slice) -> Iterator[NDArray[np.int64]
         if not len(same):
             return
         first, second = order[same], order[same + step]
-        alike = (hashes[first] == hashes[second]).mean(axis=1) >= LEAST_ALIKE
+        alike = np.count_nonzero(hashes[first] == hashes[second], axis=1) >= LEAST_ALIKE * BANDS * ROWS
         yield first[alike] * len(hashes) + second[alike]
 
 

@@ -5,8 +5,9 @@ A card keeps its id, the hash of the question it came with, whatever becomes of 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from edullama.records import Card, Complete, Flag, Prompt, Reply
 
@@ -36,6 +37,9 @@ OPENS = re.compile(  # words that open a sentence and are no names of anything
 )
 TERM = re.compile(r"[^\W\d_][\w+#/-]*(?: [\w+#/-]+){0,3}")
 MOST_TERM_LETTERS = 40
+ARTICLE = re.compile(r"\b(an?|eine?) (?=[^\W\d_])", re.IGNORECASE)
+SEVERAL = re.compile(r" (?:are|sind)\b", re.IGNORECASE)
+WORD_START, WORD_END = re.compile(r"(?<!\w)(?=[^\W\d_])"), re.compile(r"(?!\w)")
 SENTENCE_WORDS = 5
 PLURAL = re.compile(r"[a-z]{2}(?<!s)(?<!u)(?<!i)s$")
 CODE = re.compile(r"`([^`\n]+)`")
@@ -67,14 +71,22 @@ REPLY = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """How terms, in small letters, are used on the cards."""
+
+    articles: Mapping[str, str]  # the first that a term is seen with
+    several: Set[str]  # terms that "are" something
+
+
 def normalise_by_rules(cards: Sequence[Card]) -> list[Card]:
     """Return the cards with complete questions and tidy answers, as far as typography goes; twice changes no more."""
     texts = [text for card in cards for text in (card.question, card.reference)]
     usual = _usual_language(texts)
     seen = words_inside(texts)
-    plain = " ".join(texts)
+    usage = _look_up({term.lower() for card in cards if _is_term(term := _tidy(card.question))}, " ".join(texts))
     return [
-        replace(card, question=_ask(card, usual, seen, plain), reference=_end_sentence(_tidy(card.reference)))
+        replace(card, question=_ask(card, usual, seen, usage), reference=_end_sentence(_tidy(card.reference)))
         for card in cards
     ]
 
@@ -100,10 +112,23 @@ def tell_language(text: str) -> str:
     return "en" if english > german else "de"
 
 
-def words_inside(texts: Iterable[str]) -> Counter[str]:
+class WordCounts(Counter[str]):
+    """How often words are written in which way."""
+
+    @cached_property
+    def spellings(self) -> dict[str, str]:
+        """The most usual way to write each word, by the word in capitals."""
+        usual: dict[str, str] = {}
+        for word, count in self.items():
+            if count > self[usual.setdefault(word.upper(), word)]:
+                usual[word.upper()] = word
+        return usual
+
+
+def words_inside(texts: Iterable[str]) -> WordCounts:
     """Count words as they are written inside sentences, where a capital letter means something."""
     lines = (line for text in texts for line in text.splitlines() if re.search("[a-zäöü]{2}", line))
-    return Counter(word for line in lines for word in re.findall(r"(?<=[^\W\d_,;] )[^\W\d_]+(?:-[^\W\d_]+)*", line))
+    return WordCounts(word for line in lines for word in re.findall(r" (?<=[^\W\d_] )([^\W\d_]+(?:-[^\W\d_]+)*)", line))
 
 
 def inside(text: str, seen: Counter[str], language: str) -> str:
@@ -134,15 +159,34 @@ def _tidy(text: str) -> str:
     return re.sub(r"\s+([?!])(?=\W*$)", r"\1", " ".join(text.split()))
 
 
-def _ask(card: Card, usual: str, seen: Counter[str], plain: str) -> str:
+def _is_term(text: str) -> bool:
+    return len(text) <= MOST_TERM_LETTERS and TERM.fullmatch(text) is not None
+
+
+def _look_up(terms: Set[str], plain: str) -> _Usage:
+    """Look terms, in small letters, up in a text in one go: with a search for each, cards would cost their square."""
+    articles: dict[str, str] = {}
+    for found in ARTICLE.finditer(plain):
+        after = plain[found.end() : found.end() + MOST_TERM_LETTERS + 1]
+        for end in WORD_END.finditer(after):
+            if (term := after[: end.start()].lower()) in terms:
+                articles.setdefault(term, found[1].lower())
+    several: set[str] = set()
+    for found in SEVERAL.finditer(plain):
+        before = plain[max(0, found.start() - MOST_TERM_LETTERS - 1) : found.start()]
+        several |= {before[start.start() :].lower() for start in WORD_START.finditer(before)} & terms
+    return _Usage(articles, several)
+
+
+def _ask(card: Card, usual: str, seen: Counter[str], usage: _Usage) -> str:
     """Return the card's front as a complete question, where it is one or a term; else as it is."""
     text = _tidy(card.question)
     if ASKS.match(text):
         return _close(re.sub(r"\s*:$", "", text), "?")
     if TELLS_TO.match(text):
         return _close(text, ".")
-    if TERM.fullmatch(text) and len(text) <= MOST_TERM_LETTERS:
-        return _ask_for_term(text, tell_language(card.reference) or usual, seen, plain)
+    if _is_term(text):
+        return _ask_for_term(text, tell_language(card.reference) or usual, seen, usage)
     return text
 
 
@@ -152,19 +196,17 @@ def _close(text: str, mark: str) -> str:
     return text if ends else text + mark
 
 
-def _ask_for_term(term: str, language: str, seen: Counter[str], plain: str) -> str:
+def _ask_for_term(term: str, language: str, seen: Counter[str], usage: _Usage) -> str:
     """Ask what a term is, with the article and the number it is seen with on the cards."""
     if language not in NAMES:
         return term
-    word = re.escape(term)
-    singular = re.search(rf"(?i)\b(an?|eine?) {word}(?!\w)", plain)
-    many = re.search(rf"(?i)\b{word} (?:are|sind)\b", plain) or (language == "en" and PLURAL.search(term))
+    article = usage.articles.get(term.lower())
+    many = term.lower() in usage.several or (language == "en" and PLURAL.search(term))
+    verb = "are" if many and not article else "is"
     if language == "de":
-        term = f"{singular[1].lower()} {term}" if singular else term
-        return f"Was {'sind' if many and not singular else 'ist'} {term}?"
+        return f"Was {'sind' if verb == 'are' else 'ist'} {f'{article} {term}' if article else term}?"
     term = inside(term, seen, "en")
-    term = f"{singular[1].lower()} {term}" if singular else term
-    return f"What {'are' if many and not singular else 'is'} {term}?"
+    return f"What {verb} {f'{article} {term}' if article else term}?"
 
 
 def _end_sentence(text: str) -> str:

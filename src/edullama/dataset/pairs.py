@@ -32,8 +32,9 @@ def explanation_pairs(slides: Sequence[Slide]) -> list[Pair]:
 def question_pairs(drafts: Sequence[Draft]) -> list[Pair]:
     """Pair drafted questions with their reference answers."""
     return [
-        Pair(draft.question.id, draft.question.lecture, draft.question.question, draft.question.reference, draft.slides)
+        Pair(card.id, "question", card.lecture, card.question, card.reference, draft.slides)
         for draft in drafts
+        for card in (draft.question,)
     ]
 
 
@@ -62,15 +63,14 @@ def _explain(lecture: str, prompt: str, slides: Sequence[Slide]) -> Pair:
         if text and text not in texts:
             texts.append(text)
             told.append(slide_id(slide))
-    return Pair(stable_id(lecture, prompt), lecture, prompt, "\n".join(texts), tuple(told))
+    return Pair(stable_id(lecture, prompt), "explanation", lecture, prompt, "\n".join(texts), tuple(told))
 
 
 def _text(slide: Slide) -> str:
-    """Return what a slide says below its title, without signs and addresses that stand alone."""
+    """Return what a slide says below its title in words, code and tables."""
     return "\n".join(block.text for block in slide.blocks if _says_something(block, slide.title))
 
 
 def _says_something(block: Block, title: str) -> bool:
-    if " ".join(block.text.split()) == title or re.fullmatch(r"\s*(?:https?://|www\.)\S+\s*", block.text):
-        return False
-    return block.kind in ("code", "table") or WORD.search(block.text) is not None
+    is_title = " ".join(block.text.split()) == title
+    return not is_title and (block.kind in ("code", "table") or WORD.search(block.text) is not None)

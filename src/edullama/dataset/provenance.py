@@ -1,7 +1,9 @@
 """Whether the judge is a relative of those who wrote what it judges: judges prefer what sounds like themselves."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
+
+from edullama.records import Author
 
 FAMILIES = {
     "OpenAI": r"gpt-?\d(?!all)|gpt-oss|chatgpt|o[134](?![a-z\d])|text-davinci",
@@ -31,19 +33,19 @@ def families(model: str) -> frozenset[str]:
     return frozenset(family for family, pattern in PATTERNS.items() if pattern.search(model))
 
 
-def warn_of_relatives(writers: Mapping[str, str], judge: str) -> list[str]:
-    """Say for each text (such as "references") that a relative of the judge wrote it; `writers` names its model.
+def warn_of_relatives(authors: Iterable[Author], judge: str) -> list[str]:
+    """Say of each text that a relative of the judge wrote it.
 
     A name that tells of no family is a relative of none but itself.
     """
     warnings = []
-    for text, writer in writers.items():
-        shared = sorted(families(writer) & families(judge)) or (
-            [judge] if writer.casefold() == judge.casefold() else []
-        )
+    for author in authors:
+        same = [judge] if author.model.casefold() == judge.casefold() else []
+        shared = sorted(families(author.model) & families(judge)) or same
         if shared:
             warnings.append(
-                f"{text}: written by {writer}, which is of the same family as the judge {judge} ({', '.join(shared)}). "
-                "Judges prefer what their relatives wrote: take a judge of another family, or read its verdicts so."
+                f"{author.model} wrote {author.wrote} and is of the same family as the judge {judge} "
+                f"({', '.join(shared)}). Judges prefer what their relatives wrote: take a judge of another family, or "
+                "read its verdicts so."
             )
     return warnings

@@ -4,11 +4,12 @@ The rules are strict: most sentences give no question, so that nearly all questi
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edullama.dataset.normalise import OPENS, TELLING, inside, words_inside
+from edullama.dataset.normalise import OPENS, TELLING, WordCounts, inside, words_inside
 from edullama.dataset.phrases import (
     BEFORE_NOUN,
     COMMAND,
@@ -29,10 +30,11 @@ from edullama.dataset.phrases import (
     VERB,
     WHICH,
 )
+from edullama.dataset.sentences import split_sentences
+from edullama.dataset.words import content_words
 from edullama.records import DraftKind, Slide
 
 BULLET = re.compile(r"\s*(?:[•▶►▸‣◦▪■□○●➢✓✔➔]\s*|[–—*-]\s+|\(?(?:\d{1,2}|[a-z])[.)]\s+)")
-SENTENCE_END = re.compile(r"(?<![\s.(]\w[.!?])(?<=[.!?])\s+(?=[A-ZÄÖÜ„“\"])")
 FORMULA = re.compile(r"[=∈≤≥∑∫∝⇒≈∼^∂√⋅ˆ¯µ]|(?<!\w)(?!O)[A-Za-zα-ω] ?\([^)]{1,9}\)|[^\W\d_] \d+ [^\W\d_](?!\w)")
 MATHS = re.compile(rf"{FORMULA.pattern}|[→|{{}}<>]|::|\(\)|\w/\w+/")
 ADJECTIVE = re.compile(r"^[A-ZÄÖÜ](?=[a-zäöü]+e[nrsm]? [A-ZÄÖÜ])")
@@ -70,10 +72,10 @@ class _Unit:
 class Course:
     """What a slide is seen against."""
 
-    seen: Counter[str]  # words as they are written inside sentences
+    seen: WordCounts  # words as they are written inside sentences
     titles: Counter[str]
-    stems: frozenset[str]  # beginnings of all words below titles
-    text: str  # all of it, in small letters
+    stems: frozenset[str]  # of all content words below titles
+    nouns: Sequence[str]  # what follows an article or a preposition, in small letters, sorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,8 @@ def look_over(slides: Sequence[Slide]) -> Course:
     below = [block.text for slide, block in blocks if block.kind == "text" and block.text != slide.title]
     titles = Counter(slide.title for slide in slides)
     text = "\n".join(block.text for _, block in blocks).casefold()
-    return Course(words_inside(below), titles, frozenset(stems("\n".join(below))), text)
-
-
-def stems(text: str) -> set[str]:
-    return {word[:5] for word in re.findall(r"[^\W\d_]{4,}", text.casefold())}
+    nouns = sorted(set(re.findall(rf"{BEFORE_NOUN}(?=(\S+))", text)))
+    return Course(words_inside(below), titles, frozenset(content_words("\n".join(below))), nouns)
 
 
 def told_language(slide: Slide) -> str:
@@ -132,7 +131,7 @@ def find_questions(slide: Slide, language: str, course: Course) -> Iterator[Foun
     title = recase(plain_title(slide.title), course.seen)
     yield from _find_asked(title, units)
     for unit in units:
-        for sentence in SENTENCE_END.split(unit.text):
+        for sentence in split_sentences(unit.text):
             yield from _find_in_sentence(sentence, title, language, course.seen)
         yield from _find_term(unit, language, course)
     yield from _find_topic(slide, title, units, language, course)
@@ -201,7 +200,7 @@ def _find_topic(slide: Slide, title: str, units: Sequence[_Unit], language: str,
     elif listed:
         what = title[0].lower() + title[1:] if language == "en" else title
         yield Found("list", WHICH[language].format(what), *_tell(told))
-    elif (len(told) >= 3 or words >= 25) and _is_topic(title) and stems(title) <= course.stems:
+    elif (len(told) >= 3 or words >= 25) and _is_topic(title) and course.stems.issuperset(content_words(title)):
         yield Found("list", POINTS[language].format(title), *_tell(told))
 
 
@@ -322,7 +321,13 @@ def _is_term(term: str, language: str, course: Course) -> bool:
     ):
         return False
     fits = len(words) <= 4 and not term.isupper() and not re.search(r"(?:[a-z]{2}(?:en|ern|ly)|\d)$", words[-1])
-    return fits and re.search(BEFORE_NOUN + re.escape(words[0].casefold()), course.text) is not None
+    return fits and _begins_one(course.nouns, words[0].casefold())
+
+
+def _begins_one(words: Sequence[str], start: str) -> bool:
+    """Tell whether one of the sorted words begins so."""
+    place = bisect_left(words, start)
+    return place < len(words) and words[place].startswith(start)
 
 
 def _is_meaning(term: str, meaning: str) -> bool:
@@ -338,20 +343,17 @@ def _is_meaning(term: str, meaning: str) -> bool:
     return not (ends or opens or points or TALK.search(meaning)) and term.casefold() not in meaning.casefold()
 
 
-def recase(title: str, seen: Counter[str]) -> str:
+def recase(title: str, seen: WordCounts) -> str:
     """Return a title that is all in capitals as it would be written in a sentence."""
     if any(char.islower() for char in title) or len(title) < 5:
         return title
-    spellings: dict[str, Counter[str]] = {}
-    for word, count in seen.items():
-        spellings.setdefault(word.upper(), Counter())[word] += count
-    title = re.sub(r"[^\W\d_]+", lambda match: _spell(match[0], spellings), title)
+    title = re.sub(r"[^\W\d_]+", lambda match: _spell(match[0], seen.spellings), title)
     return title[:1].upper() + title[1:]
 
 
-def _spell(word: str, spellings: dict[str, Counter[str]]) -> str:
+def _spell(word: str, spellings: Mapping[str, str]) -> str:
     if word in spellings:
-        return spellings[word].most_common(1)[0][0]
+        return spellings[word]
     is_small = any(word.lower() in words for words in TELLING.values())
     return word.lower() if is_small or len(word) > 4 else word
 

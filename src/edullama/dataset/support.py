@@ -17,7 +17,7 @@ ENOUGH = 1.05
 SATURATION, LENGTH_WEIGHT = 1.2, 0.6  # BM25: how soon a word said again counts no more; how far long slides pay
 MOST_HOLDERS = 2000  # a word on more slides than this leads to none of them
 FEWEST_WORDS = 4  # an answer of fewer, such as "yes" or "2.4", stands on slides on anything
-BATCH = 1024
+CHARACTERS_AT_ONCE = 100_000  # that a model embeds: a text of that length takes 50 MB meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +123,11 @@ def _cosines(exam: Sequence[Card], texts: Sequence[str], best: Sequence[Sequence
 
 
 def _embed_all(texts: Sequence[str], embed: Embed) -> NDArray[np.float32]:
-    """Embed a few at a time: what a model needs beside its vectors grows with the longest and the number of texts."""
-    return np.concatenate([embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)])
+    """Embed texts of like length together, long ones few at a time: a model pads each to the longest beside it."""
+    order = sorted(range(len(texts)), key=lambda number: -len(texts[number]))
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, CHARACTERS_AT_ONCE // max(1, len(texts[order[start]])))
+        batches.append(embed([texts[number] for number in order[start : start + size]]))
+        start += size
+    return np.concatenate(batches)[np.argsort(order)]

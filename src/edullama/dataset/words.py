@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-NOT_WORDS = re.compile(r"[\W_]+")
+WORD = re.compile(r"[^\W_]+")
 SHORT_FORM = re.compile(r"(?<=\w)['’](?:s|ll|re|ve)\b", re.IGNORECASE)  # what's, we'll
 UMLAUTS = str.maketrans("äöü", "aou")
 ENDINGS = ("ings", "edly", "ing", "ies", "ers", "ed", "es", "ly", "er", "en", "em", "e", "n", "s", "y")
@@ -40,26 +40,31 @@ ASKING, FUNCTION_WORDS = frozenset(ASKING_TEXT.split()), frozenset(FUNCTION_TEXT
 
 def normalise(text: str) -> str:
     """Return a text without case, punctuation and width of spaces, so that near-equal ones count as one."""
-    return NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return " ".join(_words(text))
 
 
 def content_words(text: str) -> list[str]:
     """Return the stems of all words that say something about the matter, in their order."""
-    return [stem(word) for word in _words(text) if word not in FUNCTION_WORDS and word not in ASKING]
+    return [stem(word) for word in _long_forms(text) if word not in FUNCTION_WORDS and word not in ASKING]
 
 
 def asking_words(text: str) -> list[str]:
     """Return what distinguishes one question from another: content words, numbers, and why or when."""
-    return [stem(word) for word in _words(text) if word not in FUNCTION_WORDS]
+    return [stem(word) for word in _long_forms(text) if word not in FUNCTION_WORDS]
+
+
+def _long_forms(text: str) -> list[str]:
+    return _words(SHORT_FORM.sub("", text) if "'" in text or "’" in text else text)
 
 
 def _words(text: str) -> list[str]:
-    return normalise(SHORT_FORM.sub("", text)).split()
+    return WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 @lru_cache(maxsize=1 << 17)
 def stem(word: str) -> str:
-    """Take one common English or German ending off, where enough is left: layers and layer, Bäume and Baum are one."""
+    """Take common English and German endings off while enough is left: columns and column, Bäume and Baum are one."""
     plain = word.translate(UMLAUTS)
-    cut = next((end for end in ENDINGS if plain.endswith(end) and len(plain) - len(end) >= SHORTEST_STEM), "")
-    return plain.removesuffix(cut)
+    while cut := next((end for end in ENDINGS if plain.endswith(end) and len(plain) - len(end) >= SHORTEST_STEM), ""):
+        plain = plain.removesuffix(cut)
+    return plain

@@ -5,6 +5,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from edullama.endpoint.keys import read_key
 from edullama.endpoint.ledger import Ledger, Tally
 from edullama.endpoint.structured import read_structured
 from edullama.errors import EndpointError
+from edullama.progress import Advance, announce, bar
 from edullama.recipe import Endpoint
 from edullama.records import Complete, Prompt, Reply
 
@@ -38,6 +40,7 @@ def connect(
     retries: int = RETRIES,
     pause: float = PAUSE,
     max_tokens: int | None = None,
+    label: str = "",
 ) -> Complete:
     """Return the endpoint of that name as a function from prompts to replies, in their order.
 
@@ -45,12 +48,14 @@ def connect(
     log tells of every call, and the budget counts what it tells. A call that fails becomes a reply without text that
     says why; the next run asks it again. Only what no repetition mends raises EndpointError, naming the setting: a key
     that is not there, or a server that cannot be reached or refuses the very first call.
+
+    A label says what the calls are for, in a dry run and on a bar that shows how many are answered.
     """
     if settings.concurrency < 1:
         raise EndpointError(f"'endpoint.{name}.concurrency' is {settings.concurrency}; it must be at least 1")
     key = "" if settings.dry_run else read_key(name, settings)
     own = replace(settings, max_tokens=max_tokens or settings.max_tokens)
-    return _Remote(name, own, key, cache, Ledger(name, own, log), retries, pause)
+    return _Remote(name, own, key, cache, Ledger(name, own, log, label), retries, pause, label)
 
 
 def end_dry_run(name: str, settings: Endpoint) -> None:
@@ -63,10 +68,18 @@ class _Remote:
     """The connection, and what was learnt about the server on it."""
 
     def __init__(
-        self, name: str, settings: Endpoint, key: str, cache: Cache | None, ledger: Ledger, retries: int, pause: float
+        self,
+        name: str,
+        settings: Endpoint,
+        key: str,
+        cache: Cache | None,
+        ledger: Ledger,
+        retries: int,
+        pause: float,
+        label: str,
     ) -> None:
         self.name, self.settings, self.key, self.cache, self.ledger = name, settings, key, cache, ledger
-        self.retries, self.pause = retries, pause
+        self.retries, self.pause, self.label = retries, pause, label
         self.reached = False  # it has answered a call
         self.failed_in_a_row = 0
         self.quiet_until = 0.0  # it asked to be left alone
@@ -81,14 +94,15 @@ class _Remote:
             self.ledger.plan([request.most for request in missing])
             replies |= {request.key: Reply(None, "dry run: not asked") for request in missing}
         elif missing:
-            replies |= asyncio.run(self._ask_all(missing))
+            with bar(self.label, len(missing)) if self.label else nullcontext(_count_nothing) as advance:
+                replies |= asyncio.run(self._ask_all(missing, advance))
         return [replies[request.key] for request in requests]
 
     def _recall(self, request: Request) -> Reply | None:
         known = self.cache.get(request.key) if self.cache else None
         return Reply(**json.loads(known)) if known else None
 
-    async def _ask_all(self, requests: Sequence[Request]) -> dict[bytes, Reply]:
+    async def _ask_all(self, requests: Sequence[Request], advance: Advance) -> dict[bytes, Reply]:
         """Keep as many calls in flight as the settings allow. Ctrl-C ends those, and no answer is lost."""
         from openai import AsyncOpenAI
 
@@ -98,30 +112,26 @@ class _Remote:
         async def work() -> None:
             for request in waiting:
                 replies[request.key] = await self._reply(client, request)
+                advance(1)
 
         url, key = self.settings.base_url, self.key or "none"
         async with AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=None) as client:
             for request in islice(waiting, 0 if self.reached else 1):
-                replies[request.key] = await self._first(client, request)
+                replies[request.key] = await self._reply(client, request, is_first=True)
+                advance(1)
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.settings.concurrency, len(requests))):
                     group.create_task(work())
         return replies
 
-    async def _first(self, client: "AsyncOpenAI", request: Request) -> Reply:
+    async def _reply(self, client: "AsyncOpenAI", request: Request, is_first: bool = False) -> Reply:
+        """Return the reply, or why there is none. Raises EndpointError where the first call tells what to mend."""
         try:
             return await self._ask(client, request)
         except AttemptError as failure:
-            advice = advise(failure, self.name, self.settings)
-            if advice:
+            if is_first and (advice := advise(failure, self.name, self.settings)):
                 raise EndpointError(f"{self.settings.base_url}: {advice}") from None
-            return Reply(None, failure.problem)
-
-    async def _reply(self, client: "AsyncOpenAI", request: Request) -> Reply:
-        try:
-            return await self._ask(client, request)
-        except AttemptError as failure:
-            return Reply(None, failure.problem)
+            return Reply(None, failure.problem, later=failure.of_server)
 
     async def _ask(self, client: "AsyncOpenAI", request: Request) -> Reply:
         """Return the reply, asked for a second time where it does not fit its schema. Raises AttemptError."""
@@ -137,9 +147,10 @@ class _Remote:
     async def _exchange(self, client: "AsyncOpenAI", request: Request) -> Answer:
         """Send a request until it is answered or past hope, and write down what that took. Raises AttemptError."""
         if self.failed_in_a_row >= GIVE_UP:
-            raise AttemptError("given up", f"not asked: {GIVE_UP} calls in a row had failed. Run again to go on.")
+            problem = f"not asked: {GIVE_UP} calls in a row had failed. Run again to go on."
+            raise AttemptError("given up", problem, again=True)
         if not await self.ledger.reserve(request.most):
-            raise AttemptError("over budget", self.ledger.over_budget())
+            raise AttemptError("over budget", self.ledger.over_budget(), again=True)
         tally = Tally(request.key.hex())
         try:
             answer = await self._try(client, request, tally)
@@ -149,6 +160,8 @@ class _Remote:
         except AttemptError as failure:
             tally.outcome = failure.outcome
             self.failed_in_a_row += failure.of_server
+            if failure.of_server and self.failed_in_a_row == GIVE_UP:
+                announce(f"'{self.name}': {GIVE_UP} calls in a row have failed; the others wait for the next run")
             raise
         finally:
             self.ledger.settle(request.most, tally)
@@ -180,6 +193,8 @@ class _Remote:
 
     async def _wait(self, failure: AttemptError, retries: int) -> None:
         """Wait longer from time to time; where the server says how long, no other call goes out before that."""
+        if not self.reached:
+            announce(f"'{self.name}': {failure.problem}; tries again")
         if failure.wait:
             self.quiet_until = max(self.quiet_until, time.monotonic() + failure.wait)
         await asyncio.sleep(self.pause * 2**retries * random.uniform(0.5, 1.5))
@@ -197,6 +212,10 @@ class _Remote:
         except openai.APIStatusError as error:
             raise refused(error, self.key) from None
         return read_answer(sent.content)
+
+
+def _count_nothing(_: int) -> None:
+    """Take the place of a bar that is not shown."""
 
 
 def _fit(answer: Answer, schema: str) -> Reply:

@@ -60,7 +60,7 @@ def refused(error: "openai.APIStatusError", key: str) -> AttemptError:
 def lost(error: "openai.APIConnectionError") -> AttemptError:
     """Return what a connection that was not made, or broke, means."""
     cause = error.__cause__ or error
-    return AttemptError("connection", f"{type(error).__name__}: {error.message} ({type(cause).__name__})", again=True)
+    return AttemptError("connection", f"no server answers, or it broke off ({type(cause).__name__})", again=True)
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:

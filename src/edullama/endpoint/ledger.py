@@ -65,8 +65,9 @@ class Tally:
 class Ledger:
     """What the calls to an endpoint have taken, those of earlier runs included, and what they may take."""
 
-    def __init__(self, name: str, settings: Endpoint, log: Path | None) -> None:
+    def __init__(self, name: str, settings: Endpoint, log: Path | None, label: str = "") -> None:
         self.name, self.settings, self.log = name, settings, log
+        self.title = f"'{name}', {label}" if label else f"'{name}'"
         self.used, self.cost = Usage(), 0.0
         self.promised: list[Usage] = []  # the most that calls in flight can take
         self.planned: list[Usage] = []  # what a dry run would have sent
@@ -107,10 +108,13 @@ class Ledger:
 
     def over_budget(self) -> str:
         """Say that the budget is spent, and what to do."""
-        limit = "max_cost" if self.settings.max_cost is not None else "max_total_tokens"
-        total = self.used.sent + self.used.received
+        limits, total = self.settings, self.used.sent + self.used.received
+        if limits.max_cost is not None:
+            limit, taken = "max_cost", f"{self.cost:.4g} of {limits.max_cost:.4g} for {total} tokens"
+        else:
+            limit, taken = "max_total_tokens", f"{total} of {limits.max_total_tokens} tokens"
         return (
-            f"not asked: the budget is spent ({self.cost:.4g} for {total} tokens). "
+            f"not asked: the budget is spent ({taken}, and the next call may take more than is left). "
             f"Raise 'endpoint.{self.name}.{limit}' and run again; what was answered is kept."
         )
 
@@ -119,7 +123,7 @@ class Ledger:
         self.planned += calls
         total = sum(self.planned, Usage())
         announce(
-            f"dry run of '{self.name}': {len(self.planned)} calls, about {total.sent} tokens in, "
+            f"dry run of {self.title}: {len(self.planned)} calls, about {total.sent} tokens in, "
             f"at most {total.received} out, at most {self.price(total):.4g} to pay"
         )
 

@@ -2,12 +2,16 @@
 
 Losses are nats per token of the reference answer. `reference_loss.X-base` is X minus base: negative is better.
 `knowledge.X` is the gain, base minus X, on the course's own exam minus the gain on control cards: positive is better.
+`answerable` is the share of exam questions that the slides can answer. All others rest on those, as long as there are
+enough of them; `unanswerable.` stands before the same figures of the questions that the slides cannot answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Protocol, TypeVar
 
+from edullama.evaluation.answerable import group
 from edullama.evaluation.judge import settle
 from edullama.evaluation.statistics import (
     Scores,
@@ -18,10 +22,12 @@ from edullama.evaluation.statistics import (
     share,
     win_share,
 )
-from edullama.records import CONTENDERS, Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
+from edullama.records import CONTENDERS, Answer, Card, Estimate, ReferenceLoss, Similarity, Support, Verdict, Winner
 
 COSINE_TIE = 0.005  # cosines closer than this say nothing about which answer is better
 GRAM = 4  # words: an n-gram this long seldom recurs in a sound answer
+APART = "unanswerable."
+COURSES_OWN = ("knowledge.", "control_loss.")  # say nothing of questions that the slides cannot answer
 CHANGED = tuple(contender for contender in CONTENDERS if contender != "base")
 
 
@@ -64,20 +70,31 @@ def estimate_all(
     control_losses: Sequence[ReferenceLoss],
     similarities: Sequence[Similarity],
     verdicts: Sequence[Verdict],
+    support: Sequence[Support] = (),
 ) -> list[Estimate]:
     """Return every figure over the exam cards and control cards that were put to the contenders.
 
-    A contender without records gives figures with n = 0 and every question missing.
+    A contender without records gives figures with n = 0 and every question missing. Without support all cards count.
     """
-    exam, control = [card.id for card in cards], [card.id for card in controls]
-    own = Table(exam, tabulate(losses, lambda loss: loss.nats))
-    other = Table(control, tabulate(control_losses, lambda loss: loss.nats))
-    cosines = Table(exam, tabulate(similarities, lambda similarity: similarity.cosine))
+    groups = group(cards, support)
+    other = Table((card.id for card in controls), tabulate(control_losses, lambda loss: loss.nats))
+
+    def measure(asked: Sequence[Card]) -> list[Estimate]:
+        ids = [card.id for card in asked]
+        own = Table(ids, tabulate(losses, lambda loss: loss.nats))
+        cosines = Table(ids, tabulate(similarities, lambda similarity: similarity.cosine))
+        return [
+            *_loss_figures(own, other),
+            *_cosine_figures(cosines),
+            *_health_figures(ids, answers),
+            *_verdict_figures(ids, verdicts),
+        ]
+
+    apart = measure(groups.unanswerable) if groups.unanswerable else []
     return [
-        *_loss_figures(own, other),
-        *_cosine_figures(cosines),
-        *_health_figures(exam, answers),
-        *_verdict_figures(exam, verdicts),
+        *measure(groups.main),
+        groups.share,
+        *(replace(figure, name=APART + figure.name) for figure in apart if not figure.name.startswith(COURSES_OWN)),
     ]
 
 

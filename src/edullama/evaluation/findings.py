@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edullama.evaluation.answerable import count, too_few
 from edullama.evaluation.estimates import CHANGED, gain
 from edullama.records import Estimate
 
@@ -25,22 +26,27 @@ class Contestant:
 
 
 def headline(estimates: Sequence[Estimate]) -> str:
-    """Say in one sentence whether the teacher knows the course."""
+    """Say in one or two sentences whether the teacher knows the course."""
     figures = index(estimates)
-    own = gain(figures.get("reference_loss.teacher-base", MISSING))
-    knowledge = figures.get("knowledge.teacher", MISSING)
-    if own.mean is None:
-        return "Nothing can be said yet: the teacher and the base share no exam question with a measured loss."
-    if own.low is None or own.high is None:
-        return "Nothing can be said yet: one exam question is too few for an interval."
-    if own.high < 0:
-        return f"The teacher is worse than the base: it loses {with_interval(gain(own))} nats per token on the exam."
-    if own.low <= 0:
-        return (
-            "No difference beyond chance was found between teacher and base: the gain on the exam is "
-            f"{with_interval(own)} nats per token."
-        )
-    return _better(own, knowledge)
+    found = _gain_found(figures)
+    if not too_few(figures.get("answerable", MISSING)):
+        return found
+    return f"{_few(figures['answerable'])}: whether the teacher knows this course cannot be told. {found}"
+
+
+def basis(estimates: Sequence[Estimate]) -> str:
+    """Say which exam questions the main figures rest on; nothing where that was not recorded."""
+    figure = index(estimates).get("answerable", MISSING)
+    held, lacking, unknown = count(figure)
+    if not held + lacking:
+        return "It is not known which exam questions the slides can answer, so all of them count." if unknown else ""
+    if too_few(figure):
+        return f"{_few(figure)}, so the figures rest on all {held + lacking + unknown}."
+    if not lacking and not unknown:
+        return f"The slides can answer all {held} exam questions."
+    apart = f"; the {lacking} that they cannot answer are shown apart" if lacking else ""
+    unsure = f" Of {unknown} more it is not known; they count too." if unknown else ""
+    return f"The figures rest on the {held} exam questions that the slides can answer{apart}.{unsure}"
 
 
 def standfirst(estimates: Sequence[Estimate]) -> str:
@@ -61,12 +67,13 @@ def standfirst(estimates: Sequence[Estimate]) -> str:
 def cautions(
     estimates: Sequence[Estimate], contestants: Sequence[Contestant], questions: int, controls: int
 ) -> list[str]:
-    """List what a reader should know before trusting the figures."""
-    figures, found = index(estimates), []
+    """List what a reader should know before trusting the figures, which rest on so many questions and controls."""
+    figures = index(estimates)
+    found = _doubtful_basis(figures.get("answerable", MISSING))
     if questions < SMALL_EXAM:
         found.append(
-            f"The exam has only {questions} questions. Below {SMALL_EXAM}, intervals are wide and still a little too "
-            "narrow: add flashcards."
+            f"The figures rest on only {questions} questions. Below {SMALL_EXAM}, intervals are wide and still a "
+            "little too narrow: add flashcards."
         )
     if not controls:
         found.append(
@@ -117,18 +124,59 @@ def percent(figure: Estimate) -> str:
     return "not measured" if figure.mean is None else f"{100 * figure.mean:.0f}{NO_BREAK}%"
 
 
-def _better(own: Estimate, knowledge: Estimate) -> str:
-    """Say what a gain beyond chance means beside the gain on control cards."""
+def _gain_found(figures: Mapping[str, Estimate]) -> str:
+    """Say what the teacher gained on the questions that the figures rest on."""
+    own = gain(figures.get("reference_loss.teacher-base", MISSING))
+    if own.mean is None:
+        return "Nothing can be said yet: the teacher and the base share no exam question with a measured loss."
+    if own.low is None or own.high is None:
+        return "Nothing can be said yet: one exam question is too few for an interval."
+    if own.high < 0:
+        return f"The teacher is worse than the base: it loses {with_interval(gain(own))} nats per token on the exam."
+    if own.low <= 0:
+        return (
+            "No difference beyond chance was found between teacher and base: the gain on the exam is "
+            f"{with_interval(own)} nats per token."
+        )
+    of_course = not too_few(figures.get("answerable", MISSING))
+    return _better(own, figures.get("knowledge.teacher", MISSING), of_course)
+
+
+def _better(own: Estimate, knowledge: Estimate, of_course: bool) -> str:
+    """Say what a gain beyond chance means beside that on control cards; `of_course`: the slides hold the answers."""
     easier = f"{with_interval(own)} nats per token better than the base"
     if knowledge.low is None:
         return f"The teacher is {easier} on the exam; without control cards this may be style as well as knowledge."
     if knowledge.low > 0:
         more = f"{with_interval(knowledge)} more than on control cards"
-        return f"The teacher knows this course: it is {easier} on the exam, {more}."
+        return f"The teacher {'knows this course: it ' if of_course else ''}is {easier} on the exam, {more}."
     return (
         f"The teacher is {easier} on the exam, but not clearly more so than on control cards of another subject "
         f"(difference {with_interval(knowledge)}): style was learnt, knowledge was not shown."
     )
+
+
+def _few(answerable: Estimate) -> str:
+    held, lacking, _ = count(answerable)
+    some = f"Only {held}" if held else "None"
+    return f"{some} of the {held + lacking} exam questions can be answered from the slides"
+
+
+def _doubtful_basis(answerable: Estimate) -> list[str]:
+    """Say where figures rest on questions that the slides may not answer."""
+    _, _, unknown = count(answerable)
+    found = []
+    if too_few(answerable):
+        found.append(
+            "The figures rest on questions that the slides cannot answer. What slides do not hold they cannot teach: "
+            "add flashcards on what they do."
+        )
+    if unknown:
+        found.append(
+            f"It is not known of {unknown} exam questions whether the slides can answer them, and they count all the "
+            "same: 2-prepare/support.jsonl does not tell."
+        )
+    return found
 
 
 def _healing(figures: Mapping[str, Estimate]) -> str:

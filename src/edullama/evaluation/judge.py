@@ -1,9 +1,9 @@
 """A judge model compares two answers with the reference: twice, in both orders. Its prompt and its reader live here."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from edullama.records import Answer, Card, Complete, Prompt, Reply, Verdict, Winner
+from edullama.records import Answer, Card, Complete, Prompt, Verdict, Winner
 
 SYSTEM = """You compare two answers to an exam question with the reference answer that the lecturer wrote.
 
@@ -34,29 +34,35 @@ def judge_pairs(
     complete: Complete,
     judge_name: str,
     date: str,
-) -> list[Verdict]:
+    known: Iterable[Verdict] = (),
+) -> tuple[list[Verdict], list[str]]:
     """Have every card's two answers compared in both orders: two verdicts a question, A shown first and then B.
 
-    Cards that lack one of the answers are not shown. A failed or unreadable reply becomes a verdict of its own,
-    UNPARSED, with the problem as its reason.
+    Cards that lack one of the answers are not shown, and what is `known` is not asked again. A reply that cannot be
+    read becomes a verdict of its own, UNPARSED. Where no reply came there is no verdict; the second list says why.
     """
-    games = list(_games(cards, answers_a, answers_b, pair))
+    judged = {(verdict.question_id, verdict.order) for verdict in known if verdict.pair == pair}
+    games = [game for game in _games(cards, answers_a, answers_b, pair) if (game[0].id, game[1]) not in judged]
     replies = complete([_prompt(card, *texts) for card, _, texts in games])
-    return [
-        Verdict(card.id, pair, order, *_outcome(reply, pair, order), judge_name, date)
+    verdicts = [
+        Verdict(card.id, pair, order, *_outcome(reply.text, pair, order), judge_name, date)
         for (card, order, _), reply in zip(games, replies, strict=True)
+        if reply.text is not None
     ]
+    return verdicts, [reply.problem or "the judge sent nothing" for reply in replies if reply.text is None]
 
 
 def settle(verdicts: Sequence[Verdict]) -> dict[str, Winner]:
     """Combine both orders of one pair under one judge: question id -> what they agree on.
 
-    INCONSISTENT where they do not agree; UNPARSED where either order gave no usable verdict or was never asked.
+    INCONSISTENT where they do not agree; UNPARSED where either order gave no usable verdict. A question that was
+    judged in one order alone is left out, as one that was not judged.
     """
     games: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         games.setdefault(verdict.question_id, []).append(verdict)
-    return {question: _agreement(played) for question, played in games.items()}
+    whole = {question: played for question, played in games.items() if len({game.order for game in played}) == 2}
+    return {question: _agreement(played) for question, played in whole.items()}
 
 
 def read_verdict(reply: str) -> str | None:
@@ -89,21 +95,19 @@ def _neutral(text: str) -> str:
     return FOREIGN_VERDICT.sub(r"\1 -", text).strip() or "(nothing)"
 
 
-def _outcome(reply: Reply, pair: tuple[str, str], order: tuple[str, str]) -> tuple[Winner, str]:
+def _outcome(reply: str, pair: tuple[str, str], order: tuple[str, str]) -> tuple[Winner, str]:
     """Return who won, and the judge's words or what went wrong with them."""
-    if reply.text is None:
-        return Winner.UNPARSED, reply.problem or "the judge sent nothing"
-    verdict = read_verdict(reply.text)
+    verdict = read_verdict(reply)
     if verdict is None:
-        return Winner.UNPARSED, f"no line with a verdict in the reply: {reply.text}"
+        return Winner.UNPARSED, f"no line with a verdict in the reply: {reply}"
     if verdict == "TIE":
-        return Winner.TIE, reply.text
+        return Winner.TIE, reply
     shown = order[0] if verdict == "FIRST" else order[1]
-    return Winner.A if shown == pair[0] else Winner.B, reply.text
+    return Winner.A if shown == pair[0] else Winner.B, reply
 
 
 def _agreement(games: Sequence[Verdict]) -> Winner:
     winners = {game.winner for game in games}
-    if len({game.order for game in games}) < 2 or Winner.UNPARSED in winners:
+    if Winner.UNPARSED in winners:
         return Winner.UNPARSED
     return winners.pop() if len(winners) == 1 else Winner.INCONSISTENT

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from edullama.evaluation.estimates import CHANGED, gain, tabulate
+from edullama.evaluation.estimates import APART, CHANGED, gain, tabulate
 from edullama.records import CONTENDERS, Contender, Estimate, ReferenceLoss
 
 if TYPE_CHECKING:
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 COLOURS: dict[Contender, str] = {"base": "#5a5a5a", "teacher": "#0072b2", "shrunk": "#d98a00", "student": "#009e73"}
 MARKERS: dict[Contender, str] = {"base": "o", "teacher": "s", "shrunk": "^", "student": "D"}
+Fill = Literal["full", "left", "none"]  # of a marker
+GAINS: dict[str, tuple[str, Fill]] = {  # questions: whose figure, and how it is drawn
+    "exam": ("reference_loss.{}-base", "full"),
+    "unanswerable": (APART + "reference_loss.{}-base", "left"),
+    "control": ("control_loss.{}-base", "none"),
+}
 CURVES: dict[str, Contender] = {"finetune": "teacher", "distill": "student"}  # whose weights the stage trains
+WATCHED = {"held_out": ("slides held out", "o", "-"), "general": ("general prose", "x", "--")}  # fields of Watch
+FORMS = (("#b0468b", "v"), ("#0072b2", "s"))  # half slides, four slides
 NATS = "nats per token of the reference answer"
 WIDTH = 7.4  # inches; the report's column
 INK, FAINT = "#22262b", "#d9dce0"
@@ -61,57 +69,61 @@ def plot_all(
     estimates: Sequence[Estimate],
     losses: Sequence[ReferenceLoss],
     steps: Mapping[str, Sequence[Mapping[str, Any]]],
+    apart: Sequence[ReferenceLoss] = (),
 ) -> dict[str, Plot]:
-    """Return every plot that there are numbers for, by file name without suffix: gains, levels, questions, training.
+    """Return every plot that there are numbers for, by file name without suffix.
 
-    `steps` holds the step records of the training stages under "finetune" and "distill".
+    They are gains, levels, questions, training, and unanswerable, which are the levels of `apart`: the losses of
+    questions that the slides cannot answer. `steps` holds the step records of the training stages under "finetune"
+    and "distill", and the looks at the first under "watch".
     """
     made = {
         "gains": plot_gains(estimates),
         "levels": plot_levels(losses),
         "questions": plot_questions(losses),
         "training": plot_training(steps),
+        "unanswerable": plot_levels(apart, "unanswerable"),
     }
     return {name: plot for name, plot in made.items() if plot is not None}
 
 
 def plot_gains(estimates: Sequence[Estimate]) -> Plot | None:
-    """Forest plot: each contender's gain over the base, on its own exam (filled) and on control cards (hollow)."""
+    """Forest plot: each contender's gain over the base, by kind of question; how a marker is filled tells the kind."""
     figures = {estimate.name: estimate for estimate in estimates}
     rows = [
-        (contender, cards, gain(figures[name]))
+        (contender, questions, gain(figures[name.format(contender)]))
         for contender in CHANGED
-        for cards, name in (("exam", f"reference_loss.{contender}-base"), ("control", f"control_loss.{contender}-base"))
-        if name in figures and figures[name].mean is not None
+        for questions, (name, _) in GAINS.items()
+        if name.format(contender) in figures and figures[name.format(contender)].mean is not None
     ]
     if not rows:
         return None
     with _axes("gains", height=0.9 + 0.36 * len(rows)) as (figure, axes):
-        for place, (contender, cards, row) in enumerate(rows):
-            _whisker(axes, place, contender, row, filled=cards == "exam")
-        labels = [f"{contender}, {'own exam' if cards == 'exam' else 'control cards'}" for contender, cards, _ in rows]
-        axes.set_yticks(range(len(rows)), labels)
+        for place, (contender, questions, row) in enumerate(rows):
+            _whisker(axes, place, contender, row, GAINS[questions][1])
+        labels = {"exam": "exam", "unanswerable": "not on the slides", "control": "control cards"}
+        axes.set_yticks(range(len(rows)), [f"{contender}, {labels[questions]}" for contender, questions, _ in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_xlabel(f"gain over base, {NATS}  (right is better)")
         svg = _svg(figure, "gains")
-    table = ((contender, cards, row.mean, row.low, row.high, row.n, row.missing) for contender, cards, row in rows)
+    table = ((contender, asked, row.mean, row.low, row.high, row.n, row.missing) for contender, asked, row in rows)
     return Plot(svg, _csv(("contender", "cards", "gain_nats", "low", "high", "n", "missing"), table))
 
 
-def plot_levels(losses: Sequence[ReferenceLoss]) -> Plot | None:
+def plot_levels(losses: Sequence[ReferenceLoss], name: str = "levels") -> Plot | None:
     """Every question's loss under every contender, with the middle half boxed and the median marked."""
     columns = tabulate(losses, lambda loss: loss.nats)
     present = [contender for contender in CONTENDERS if columns.get(contender)]
     if not present:
         return None
-    with _axes("levels", height=0.9 + 0.5 * len(present)) as (figure, axes):
+    with _axes(name, height=0.9 + 0.5 * len(present)) as (figure, axes):
         for place, contender in enumerate(present):
             _strip(axes, place, contender, list(columns[contender].values()))
         axes.set_yticks(range(len(present)), present)
         axes.set_ylim(len(present) - 0.5, -0.5)
         axes.set_xlabel(f"loss, {NATS}  (left is better)")
-        svg = _svg(figure, "levels")
+        svg = _svg(figure, name)
     table = (
         (contender, question, nats) for contender in present for question, nats in sorted(columns[contender].items())
     )
@@ -130,7 +142,7 @@ def plot_questions(losses: Sequence[ReferenceLoss]) -> Plot | None:
         axes.grid(axis="y", color=FAINT, linewidth=0.8)
         axes.plot([0, top], [0, top], color="#8a9099", linewidth=1)
         for question in shared:
-            axes.plot(base[question], teacher[question], **_marker("teacher", filled=True), alpha=0.75)
+            axes.plot(base[question], teacher[question], **_marker("teacher"), alpha=0.75)
         axes.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="loss under base, nats per token")
         axes.set_ylabel("loss under teacher, nats per token")
         axes.text(top * 0.97, top * 0.05, "teacher better", ha="right", color="#5b626b")
@@ -140,7 +152,10 @@ def plot_questions(losses: Sequence[ReferenceLoss]) -> Plot | None:
 
 
 def plot_training(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> Plot | None:
-    """The training loss over steps, one panel a stage; records without a loss are passed over."""
+    """The training loss over steps, one panel a stage, and under "finetune" what `steps` holds of looks at it.
+
+    Records without a loss are passed over.
+    """
     curves = {
         stage: [(int(record["step"]), float(record["loss"])) for record in steps.get(stage, ()) if "loss" in record]
         for stage in CURVES
@@ -148,25 +163,78 @@ def plot_training(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> Plot | No
     curves = {stage: curve for stage, curve in curves.items() if curve}
     if not curves:
         return None
+    watched = _watched(steps.get("watch", ()))
     with _figure("training", height=2.6) as figure:
         panels = figure.subplots(1, len(curves), squeeze=False)[0]
         for axes, (stage, curve) in zip(panels, curves.items(), strict=True):
             _curve(axes, curve, COLOURS[CURVES[stage]])
             axes.set(title=stage, xlabel="step")
-        panels[0].set_ylabel("training loss")
+            if stage == "finetune" and watched:
+                _looks(axes, watched)
+        panels[0].set_ylabel("loss, nats per token")
         svg = _svg(figure, "training")
-    table = ((stage, step, loss) for stage, curve in curves.items() for step, loss in curve)
-    return Plot(svg, _csv(("stage", "step", "loss"), table))
+    learnt = [(stage, "learnt", *point) for stage, curve in curves.items() for point in curve]
+    looks = [("finetune", kind, *point) for kind, curve in watched.items() for point in curve]
+    return Plot(svg, _csv(("stage", "loss_of", "step", "loss"), learnt + looks))
 
 
-def _whisker(axes: "Axes", place: int, contender: Contender, figure: Estimate, *, filled: bool) -> None:
+def _watched(looks: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    """Return the curves of what was not learnt, by kind of text."""
+    curves = {
+        kind: [(int(look["step"]), float(look[kind])) for look in looks if look.get(kind) is not None]
+        for kind in WATCHED
+    }
+    return {kind: curve for kind, curve in curves.items() if curve}
+
+
+def _looks(axes: "Axes", watched: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+    """Draw the losses of what was not learnt, from before training to its end."""
+    for kind, curve in watched.items():
+        label, marker, line = WATCHED[kind]
+        axes.plot(*zip(*curve, strict=True), color=INK, marker=marker, markersize=4.5, linestyle=line, label=label)
+    axes.legend(fontsize=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How a training run with one form of text went."""
+
+    form: str
+    tokens: float  # of a mean step
+    learnt: Sequence[tuple[int, float]]  # step, nats per token
+    held_out: Sequence[tuple[int, float]]  # the same, of slides that are not learnt
+
+
+def plot_windows(runs: Sequence[Learning]) -> Plot:
+    """Training loss of several forms over steps, and beside it, on the same scale, that of slides held out."""
+    with _figure("windows", height=3.2) as figure:
+        left, right = figure.subplots(1, 2, sharey=True)
+        for run, (colour, marker) in zip(runs, FORMS, strict=True):
+            _curve(left, run.learnt, colour)
+            steps, losses = zip(*run.held_out, strict=True)
+            right.plot(steps, losses, color=colour, marker=marker, markersize=5, linewidth=1.8, label=run.form)
+        left.set(title="slides it learns", xlabel="step", ylabel="loss, nats per token")
+        right.set(title="slides it does not learn", xlabel="step")
+        right.grid(axis="y", color=FAINT, linewidth=0.8)
+        right.legend()
+        svg = _svg(figure, "windows")
+    table = (
+        (run.form, kind, step, round(step * run.tokens), loss)
+        for run in runs
+        for kind, points in (("learnt", run.learnt), ("held out", run.held_out))
+        for step, loss in points
+    )
+    return Plot(svg, _csv(("form", "loss_of", "step", "tokens", "nats"), table))
+
+
+def _whisker(axes: "Axes", place: int, contender: Contender, figure: Estimate, fill: Fill) -> None:
     """Draw a gain as a marker with its interval; one that has no interval stands alone."""
     if figure.low is not None and figure.high is not None:
         axes.plot(
             [figure.low, figure.high], [place, place], color=COLOURS[contender], linewidth=2, solid_capstyle="round"
         )
     assert figure.mean is not None  # rows without a figure are not drawn
-    axes.plot([figure.mean], [place], **_marker(contender, filled=filled), markersize=8)
+    axes.plot([figure.mean], [place], **_marker(contender, fill), markersize=8)
 
 
 def _strip(axes: "Axes", place: int, contender: Contender, values: Sequence[float]) -> None:
@@ -174,7 +242,7 @@ def _strip(axes: "Axes", place: int, contender: Contender, values: Sequence[floa
     import numpy as np
 
     heights = [place - 0.3 + 0.6 * ((index * GOLDEN) % 1) for index in range(len(values))]
-    axes.plot(values, heights, linestyle="", **_marker(contender, filled=True), markersize=4.5, alpha=0.45)
+    axes.plot(values, heights, linestyle="", **_marker(contender), markersize=4.5, alpha=0.45)
     low, median, high = np.percentile(values, (25, 50, 75))
     axes.barh(place, high - low, left=low, height=0.5, fill=False, edgecolor=INK, linewidth=1)
     axes.plot([median, median], [place - 0.25, place + 0.25], color=INK, linewidth=2.5)
@@ -194,13 +262,14 @@ def _curve(axes: "Axes", curve: Sequence[tuple[int, float]], colour: str) -> Non
     axes.grid(axis="y", color=FAINT, linewidth=0.8)
 
 
-def _marker(contender: Contender, *, filled: bool) -> dict[str, Any]:
-    colour = COLOURS[contender]
+def _marker(contender: Contender, fill: Fill = "full") -> dict[str, Any]:
     return {
         "marker": MARKERS[contender],
-        "color": colour,
-        "markerfacecolor": colour if filled else "white",
-        "markeredgewidth": 1.6 if not filled else 0,
+        "color": COLOURS[contender],
+        "fillstyle": "left" if fill == "left" else "full",  # "none" would let the grid show through
+        "markerfacecolor": COLOURS[contender] if fill != "none" else "white",
+        "markerfacecoloralt": "white",
+        "markeredgewidth": 0 if fill == "full" else 1.6,
     }
 
 

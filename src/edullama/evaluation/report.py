@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edullama.evaluation.estimates import gain, tabulate
+from edullama.evaluation.answerable import count, group, too_few
+from edullama.evaluation.estimates import APART, gain, tabulate
 from edullama.evaluation.findings import (
     MISSING,
     Contestant,
+    basis,
     cautions,
     headline,
     index,
@@ -20,18 +22,37 @@ from edullama.evaluation.findings import (
 from edullama.evaluation.judge import settle
 from edullama.evaluation.plots import COLOURS, Plot
 from edullama.evaluation.statistics import sign_test
-from edullama.records import CONTENDERS, Answer, Card, Estimate, ReferenceLoss, Similarity, Verdict, Winner
+from edullama.records import (
+    CONTENDERS,
+    Answer,
+    Author,
+    Card,
+    Estimate,
+    ReferenceLoss,
+    Similarity,
+    Support,
+    Verdict,
+    Winner,
+)
 
 TEMPLATE = "report.html.j2"
 SHAPES = {"base": "●", "teacher": "■", "shrunk": "▲", "student": "◆"}  # the markers of the plots
 CAPTIONS = {
     "gains": (
         "What each model gained over the base, with 95 % intervals. Filled: the course's own exam. Hollow: control "
-        "cards of another subject. What shows in both is style; what shows only in the filled ones is knowledge."
+        "cards of another subject. Half filled, where there are any: questions of the exam that the slides cannot "
+        "answer. What shows in all is style; what shows only in the filled ones is knowledge."
     ),
-    "levels": "Every dot is one exam question. The box holds the middle half, the bar is the median.",
+    "levels": (
+        "Every dot is one exam question that the figures rest on. The box holds the middle half, the bar is the median."
+    ),
     "questions": "Each exam question under base and teacher. Below the line, the teacher finds the reference likelier.",
-    "training": "Loss while training. Pale: as measured at each step; strong: running mean.",
+    "training": (
+        "Loss while training. Pale: as measured at each step; strong: running mean. Black, where they were measured: "
+        "slides of the course that were held out, and prose on other things; neither is learnt. The first rises when "
+        "slides are learnt by heart, the second when the model forgets."
+    ),
+    "unanswerable": "Every dot is one question that the slides cannot answer.",
 }
 
 
@@ -55,6 +76,8 @@ class ReportData:
     settings: str = ""  # as text
     versions: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()  # beyond those that the figures themselves give
+    support: Sequence[Support] = ()  # of the cards; a card without is one of which it is not known
+    authors: Sequence[Author] | None = None  # models that wrote questions or training text; None: not recorded
 
 
 def render_report(data: ReportData) -> str:
@@ -73,21 +96,58 @@ def render_report(data: ReportData) -> str:
         data=data,
         headline=headline(data.estimates),
         standfirst=standfirst(data.estimates),
+        basis=basis(data.estimates),
         cautions=[*data.warnings, *_cautions(data)],
-        counts={**data.counts, "exam questions": len(data.cards), "control cards": len(data.controls)},
-        rows=[_contender_row(contestant, index(telling(data.estimates))) for contestant in data.contestants],
-        figures=[(name, Markup(plot.svg), CAPTIONS.get(name, "")) for name, plot in data.plots.items()],
-        pairs=_judged_pairs(data.verdicts, index(data.estimates)),
-        questions=_question_views(data),
+        counts={**data.counts, **_exam_counts(data)},
+        plots={name: Markup(plot.svg) for name, plot in data.plots.items()},
+        captions=CAPTIONS,
+        sources=_sources(data),
         estimates=[(estimate, with_interval(estimate, 3)) for estimate in data.estimates],
         number=number,
         colours=COLOURS,
         shapes=SHAPES,
+        **_groups(data),
     )
 
 
+def _groups(data: ReportData) -> dict[str, Any]:
+    """Return what is shown of the questions that the main figures rest on, and of those that stand apart."""
+    groups, figures = group(data.cards, data.support), index(telling(data.estimates))
+    apart = {name.removeprefix(APART): figure for name, figure in figures.items() if name.startswith(APART)}
+    views = {view["card"].id: view for view in _question_views(data)}
+    return {
+        "rows": [_contender_row(contestant, figures) for contestant in data.contestants],
+        "pairs": _judged_pairs(data.verdicts, groups.main, figures),
+        "questions": [views[card.id] for card in groups.answerable],
+        "rows_apart": [_contender_row(contestant, apart) for contestant in data.contestants],
+        "pairs_apart": _judged_pairs(data.verdicts, groups.unanswerable, apart),
+        "basis_is_all": too_few(groups.share),
+        "questions_apart": [views[card.id] for card in groups.unanswerable],
+    }
+
+
 def _cautions(data: ReportData) -> list[str]:
-    return cautions(data.estimates, data.contestants, len(data.cards), len(data.controls))
+    questions = len(group(data.cards, data.support).main)
+    return cautions(data.estimates, data.contestants, questions, len(data.controls))
+
+
+def _exam_counts(data: ReportData) -> dict[str, int]:
+    """Return how many questions there are, and where that is known how many of them the slides can answer."""
+    held, lacking, _ = count(group(data.cards, data.support).share)
+    known = {"answerable from the slides": held} if held + lacking else {}
+    return {"exam questions": len(data.cards), **known, "control cards": len(data.controls)}
+
+
+def _sources(data: ReportData) -> list[dict[str, Any]]:
+    """Return one line a card file: how many exam questions came from it, and how many of them the slides can answer."""
+    lines = []
+    for source in sorted({card.source for card in data.cards}):
+        own = [card for card in data.cards if card.source == source]
+        held, lacking, unknown = count(group(own, data.support).share)
+        lines.append(
+            {"source": source, "questions": len(own), "held": held if held + lacking else None, "unknown": unknown}
+        )
+    return lines
 
 
 def _contender_row(contestant: Contestant, figures: Mapping[str, Estimate]) -> dict[str, Any]:
@@ -119,16 +179,19 @@ def short_count(parameters: int) -> str:
     return f"{parameters / 10**6:.1f} M"
 
 
-def _judged_pairs(verdicts: Sequence[Verdict], figures: Mapping[str, Estimate]) -> list[dict[str, Any]]:
+def _judged_pairs(
+    verdicts: Sequence[Verdict], cards: Sequence[Card], figures: Mapping[str, Estimate]
+) -> list[dict[str, Any]]:
     """Return one line a pair: every outcome's count, A's share of the decisive questions and its exact test."""
-    lines = []
-    for pair, settled in _settled(verdicts).items():
+    ids, lines = {card.id for card in cards}, []
+    for pair, settled in _settled([verdict for verdict in verdicts if verdict.question_id in ids]).items():
         counts = {winner: list(settled.values()).count(winner) for winner in Winner}
         wins, losses = counts[Winner.A], counts[Winner.B]
         lines.append(
             {
                 "pair": pair,
                 "counts": counts,
+                "missing": len(ids) - len(settled),
                 "share": figures.get(f"judge_win_share.{'-'.join(pair)}", MISSING),
                 "p": _p_value(wins, losses),
             }
@@ -152,12 +215,14 @@ def _question_views(data: ReportData) -> list[dict[str, Any]]:
     cosines = tabulate(data.similarities, lambda similarity: similarity.cosine)
     answers = {(answer.question_id, answer.model): answer for answer in data.answers}
     settled = _settled(data.verdicts)
+    support = {one.question_id: one for one in data.support}
     views = []
     for card in data.cards:
         shown = [_answer_view(card, name, answers, losses, cosines) for name in CONTENDERS]
         views.append(
             {
                 "card": card,
+                "support": support.get(card.id),
                 "gain": _question_gain(card, losses),
                 "answers": [view for view in shown if view],
                 "verdicts": [(pair, won[card.id]) for pair, won in settled.items() if card.id in won],

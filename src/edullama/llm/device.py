@@ -31,3 +31,11 @@ def keep_large_buffers() -> None:
         if hasattr(libc, "mallopt"):
             libc.mallopt(M_MMAP_MAX, 0)
             libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def return_free_buffers() -> None:
+    """Give memory that glibc keeps though it was freed back to the system: much of it after a model was loaded."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)

@@ -93,4 +93,5 @@ def _arguments(folder: Path, rows: int, settings: Distill, seed: int) -> Trainin
         per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         seed=seed,
+        report_to=list(settings.report_to),
     )

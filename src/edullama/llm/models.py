@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from edullama.errors import ModelError
-from edullama.llm.builtin import fetch_builtin
-from edullama.llm.read_gguf import dequantized
-from edullama.recipe import BUILTIN
+from edullama.llm.device import return_free_buffers
+from edullama.llm.hub import TOKENIZER
+from edullama.llm.model_files import open_weights, read_config
+from edullama.llm.names import fetch
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
 
@@ -18,39 +19,37 @@ transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
 
-def resolve(name: str) -> str:
-    """Return what transformers can load for a model's name. Raises ModelError where there is no such model."""
-    if name == BUILTIN:
-        return str(fetch_builtin())
-    if name.startswith("builtin:"):
-        raise ModelError(f"There is no '{name}'. The builtin model is '{BUILTIN}'.")
-    path = Path(name).expanduser()
-    if path.is_file() and path.suffix == ".gguf":
-        return str(dequantized(path))
-    if path.exists():
-        return str(path)
-    if name.endswith(".gguf") or name.startswith((".", "/", "~")):
-        raise ModelError(f"{name}: no such file or folder")
-    return name
-
-
 def load_model(name: str, dtype: torch.dtype = torch.float32, **options: Any) -> LlamaForCausalLM:
-    """Load a whole model for inference or training. Raises ModelError saying what to do."""
-    source = resolve(name)
+    """Load a whole model for inference or training; `options` are from_pretrained's, such as quantization_config.
+
+    Weights are read one by one, so that no more of them is in memory than what the model keeps and one in full
+    precision. Raises ModelError saying what to do.
+    """
+    folder = fetch(name)
+    config = LlamaConfig.from_dict(read_config(folder, name))
     try:
-        model = LlamaForCausalLM.from_pretrained(source, dtype=dtype, **options)
-    except OSError as error:
-        raise ModelError(_explain(name, error)) from None
+        with open_weights(folder, name) as weights:
+            model, report = LlamaForCausalLM.from_pretrained(
+                None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True, **options
+            )
+    except RuntimeError as error:  # weights of other shapes than the config's
+        raise ModelError(f"{name}: its weights do not fit its config: {str(error).strip().splitlines()[0]}") from None
+    if report["missing_keys"]:
+        raise ModelError(f"{name}: {folder} lacks weights, such as {min(report['missing_keys'])}. Fetch it again.")
+    return_free_buffers()
+    model.name_or_path = model.config.name_or_path = str(folder)
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
     return model
 
 
 def load_tokenizer(name: str) -> Tokenizer:
     """Load a model's tokenizer, with a padding token in any case. Raises ModelError."""
-    source = resolve(name)
+    folder = fetch(name, TOKENIZER)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except OSError as error:
-        raise ModelError(_explain(name, error)) from None
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"{name}: {_explain_tokenizer(folder, error)}") from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -61,11 +60,9 @@ def count_parameters(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _explain(name: str, error: OSError) -> str:
-    """Say in one line why a model could not be loaded and what to do."""
-    text = str(error)
-    if "gated" in text or "401" in text or "403" in text:
-        return f"{name}: its licence must be accepted on the Hub, and a token set (HF_TOKEN, or `hf auth login`)."
-    if "not a local folder" in text or "locate the file" in text or "connect" in text.lower():
-        return f"{name}: not a local folder, and the Hub could not be reached. Check the name and the connection."
-    return f"{name}: cannot be loaded: {text.splitlines()[0]}"
+def _explain_tokenizer(folder: Path, error: Exception) -> str:
+    if (folder / "tokenizer.json").is_file():
+        return f"its tokenizer cannot be read: {str(error).strip().splitlines()[0]}"
+    if (folder / "tokenizer.model").is_file():
+        return "its tokenizer.model is read with sentencepiece: `pip install sentencepiece`."
+    return f"{folder} holds no tokenizer (tokenizer.json). Copy the files of the one it was trained with into it."

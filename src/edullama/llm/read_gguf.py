@@ -5,9 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-import torch
 from filelock import FileLock
-from transformers import AutoTokenizer, LlamaForCausalLM
 
 from edullama.progress import announce
 
@@ -34,6 +32,9 @@ def dequantized(gguf: Path) -> Path:
 
 def _save(gguf: Path, folder: Path) -> None:
     """Dequantise a file. transformers refuses to save or quantise what it read from GGUF: a fresh model takes over."""
+    import torch
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
     loaded = LlamaForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     config = loaded.config
     del config.quantization_config

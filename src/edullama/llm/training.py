@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from edullama.errors import ModelError
+from edullama.llm.checkpoints import WHOLE, describe_last, last_whole_checkpoint, step_of, writing_checkpoints
 from edullama.llm.device import keep_large_buffers
 from edullama.progress import Advance, bar
 from edullama.records import Step
 
 CHECKPOINT_SECONDS = 90.0  # at most this much work is lost to a kill
-WHOLE = "edullama-whole"  # marks a checkpoint that was written to its end
 
 
 def training_arguments(folder: Path, rows: int, max_steps: int | None, **settings: Any) -> TrainingArguments:
@@ -45,22 +46,32 @@ def training_arguments(folder: Path, rows: int, max_steps: int | None, **setting
 def train(trainer: Trainer, label: str) -> list[Step]:
     """Train to the end, from the last whole checkpoint where there is one. Returns the loss curve.
 
-    Raises ModelError when the loss is no number any more.
+    Raises ModelError when the loss is no number any more, and when the disk is full.
     """
-    keep_large_buffers()
+    if not trainer.args.activation_checkpointing:  # kept buffers cost memory, which is short then
+        keep_large_buffers()
     trainer.remove_callback(_printer())
-    checkpoint = last_whole_checkpoint(Path(str(trainer.args.output_dir)))
-    done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    with bar(label, trainer.args.max_steps, done) as advance:
+    folder = Path(str(trainer.args.output_dir))
+    checkpoint = last_whole_checkpoint(folder)
+    done = step_of(checkpoint) if checkpoint else 0
+    with bar(label, trainer.args.max_steps, done) as advance, writing_checkpoints(folder):
         trainer.add_callback(Watch(advance))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    check_finite(trainer.model, folder, trainer.state.global_step)
     return [_step(entry) for entry in trainer.state.log_history if "loss" in entry]
 
 
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint that a kill did not cut short."""
-    whole = [mark.parent for mark in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+def check_finite(model: nn.Module, folder: Path, step: int) -> None:
+    """Raise ModelError where a trained weight is no number: a loss shows that only one step later."""
+    if not all(torch.isfinite(weight).all() for weight in model.parameters() if weight.requires_grad):
+        raise ModelError(_blown_up(f"A weight is no number after step {step}", folder))
+
+
+def _blown_up(problem: str, folder: Path) -> str:
+    return (
+        f"{problem}: training has blown up. Lower the learning rate of this stage in course.toml and run again. "
+        f"{describe_last(folder)}"
+    )
 
 
 class Watch(TrainerCallback):
@@ -70,10 +81,15 @@ class Watch(TrainerCallback):
         self.advance = advance
         self.last_save = time.monotonic()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+    ) -> None:
         self.advance(1)
-        if time.monotonic() - self.last_save > CHECKPOINT_SECONDS and state.global_step < state.max_steps:
+        ended = state.global_step >= state.max_steps or control.should_training_stop
+        if time.monotonic() - self.last_save > CHECKPOINT_SECONDS and not ended:
             control.should_save = True
+        if control.should_save:
+            check_finite(model, Path(str(args.output_dir)), state.global_step)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.last_save = time.monotonic()
@@ -83,10 +99,8 @@ class Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
     ) -> None:
         if logs and not math.isfinite(logs.get("loss", 0.0)):
-            raise ModelError(
-                f"The loss is {logs['loss']} at step {state.global_step}: training has blown up. "
-                "Lower the learning rate of this stage in course.toml and run again."
-            )
+            problem = f"The loss is {logs['loss']} at step {state.global_step}"
+            raise ModelError(_blown_up(problem, Path(str(args.output_dir))))
 
 
 def _printer() -> type[TrainerCallback]:

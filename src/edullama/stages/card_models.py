@@ -1,29 +1,35 @@
 """Where `prepare` rewrites and drafts questions: by rules, or through an endpoint."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from edullama.cache import Cache
-from edullama.dataset import drafting, provenance
+from edullama.dataset import drafting
 from edullama.dataset.near_duplicates import find_near_pairs
 from edullama.dataset.normalise import normalise_by_endpoint, normalise_by_rules
 from edullama.dataset.split import drop_known, drop_near
 from edullama.recipe import Recipe
 from edullama.records import Card, Draft, Flag, Rejection, Slide
-from edullama.stages.remote import end_dry_runs, open_remote
+from edullama.stages.remote import end_dry_runs, noting, open_remote
 
 
-def normalise(decks: Sequence[Sequence[Card]], recipe: Recipe, cache: Cache) -> tuple[list[list[Card]], list[Flag]]:
-    """Bring decks into one form, and tell what could not be; ids stay, so that no card changes sides."""
+def normalise(
+    decks: Sequence[Sequence[Card]], recipe: Recipe, cache: Cache, waiting: list[str]
+) -> tuple[list[list[Card]], list[Flag]]:
+    """Bring decks into one form, and tell what could not be; ids stay, so that no card changes sides.
+
+    `waiting` takes up why replies are still to come.
+    """
     how = recipe.prepare.normalise
     flags: list[Flag] = []
     done = [list(deck) for deck in decks]
     if how != "none":
         done = [normalise_by_rules(deck) for deck in decks]
     if how == "endpoint":
-        complete = open_remote(recipe, recipe.prepare.normaliser, cache)
-        for number, deck in enumerate(done):
-            done[number], own = normalise_by_endpoint(deck, complete)
-            flags += own
+        complete = noting(open_remote(recipe, recipe.prepare.normaliser, cache, "rewriting cards"), waiting)
+        rewritten, flags = normalise_by_endpoint([card for deck in done for card in deck], complete)
+        cards = iter(rewritten)
+        done = [list(islice(cards, len(deck))) for deck in done]
     return done, flags
 
 
@@ -36,11 +42,16 @@ def end_dry_run(recipe: Recipe) -> None:
 
 
 def draft(
-    slides: Sequence[Slide], exam: Sequence[Card], catalogue: Sequence[Card], recipe: Recipe, cache: Cache
+    slides: Sequence[Slide],
+    exam: Sequence[Card],
+    catalogue: Sequence[Card],
+    recipe: Recipe,
+    cache: Cache,
+    waiting: list[str],
 ) -> tuple[list[Draft], list[Rejection]]:
     """Draft questions from the slides where the catalogue has few.
 
-    None asks what is asked already, or nearly what the exam asks.
+    None asks what is asked already, or nearly what the exam asks. `waiting` takes up why replies are still to come.
     """
     settings = recipe.prepare
     if settings.draft == "none" or len(catalogue) >= settings.draft_below:
@@ -49,23 +60,10 @@ def draft(
     if settings.draft == "rules":
         drafts = drafting.draft_by_rules(slides)
     else:
-        complete = open_remote(recipe, settings.drafter, cache)
+        complete = noting(open_remote(recipe, settings.drafter, cache, "drafting questions"), waiting)
         source = f"drafted by {recipe.endpoint[settings.drafter or ''].model}"
         drafts, rejected = drafting.draft_by_endpoint(slides, complete, settings.drafts_per_slide, source)
     fresh, known = drop_known([one.question for one in drafts], [*exam, *catalogue])
     fresh, near = drop_near(fresh, exam, find_near_pairs([*exam, *fresh]))
     ids = {card.id for card in fresh}
     return [one for one in drafts if one.question.id in ids], rejected + known + near
-
-
-def warn_of_relatives(recipe: Recipe) -> list[str]:
-    """Warn where a model that wrote questions or references is a relative of the judge."""
-    judge, settings = recipe.evaluate.judge, recipe.prepare
-    if judge not in recipe.endpoint:
-        return []
-    writers = {}
-    if settings.normalise == "endpoint" and settings.normaliser in recipe.endpoint:
-        writers["questions and references"] = recipe.endpoint[settings.normaliser].model
-    if settings.draft == "endpoint" and settings.drafter in recipe.endpoint:
-        writers["drafted questions"] = recipe.endpoint[settings.drafter].model
-    return provenance.warn_of_relatives(writers, recipe.endpoint[judge].model)

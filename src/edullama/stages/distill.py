@@ -17,6 +17,7 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     from edullama.llm.distillation import distill
     from edullama.llm.models import load_tokenizer
     from edullama.llm.targets import load_targets
+    from edullama.llm.trackers import tracking
 
     questions = _questions(work, recipe)
     task = work.begin("distill", recipe)
@@ -24,9 +25,11 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     student = open_contender(work, recipe, "shrunk")
     tokenizer = load_tokenizer(recipe.course.model)
     targets = load_targets(task.partial / "targets")
-    steps = distill(
-        student, tokenizer, questions, answers, targets, teacher_head, recipe.distill, recipe.course.seed, task.partial
-    )
+    with tracking(recipe.distill.report_to, task.folder / "trackers"):
+        steps = distill(
+            student, tokenizer, questions, answers, targets, teacher_head, recipe.distill, recipe.course.seed,
+            task.partial,
+        )  # fmt: skip
     student.save_pretrained(task.partial / "model")
     tokenizer.save_pretrained(task.partial / "model")
     task.move_in(task.partial / "model", "model")

@@ -2,9 +2,10 @@
 
 import datetime
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -12,14 +13,31 @@ from edullama.cache import Cache
 from edullama.errors import InputError
 from edullama.files import to_json
 from edullama.recipe import Recipe
-from edullama.records import CONTENDERS, Answer, Card, Contender, Estimate, Manifest, ReferenceLoss, Step, Verdict
+from edullama.records import (
+    CONTENDERS,
+    Answer,
+    Author,
+    Card,
+    Contender,
+    Estimate,
+    Manifest,
+    ReferenceLoss,
+    Step,
+    Support,
+    Verdict,
+    Watch,
+)
+from edullama.stages.authors import warn_of_relatives
 from edullama.stages.contenders import open_contender
 from edullama.stages.remote import end_dry_runs, open_remote
-from edullama.store import Task, Workspace
+from edullama.store import WAITING, Task, Workspace
 
 if TYPE_CHECKING:
+    from edullama.evaluation.answerable import Groups
     from edullama.evaluation.findings import Contestant
     from edullama.evaluation.report import ReportData
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +52,56 @@ class Sheet:
 
 def run(work: Workspace, recipe: Recipe) -> Manifest:
     """Answer, measure, compare, judge where a judge is configured, and write the report."""
+    from edullama.evaluation.answerable import group
     from edullama.evaluation.report import render_report
+    from edullama.evaluation.watching import warn_of_training
 
     exam, controls = _cards(work, recipe, "exam.jsonl"), _cards(work, recipe, "controls.jsonl")
     if not exam:
         raise InputError(f"{work.folder('prepare')}/exam.jsonl is empty: put flashcards into cards/ to be examined on.")
-    task = work.begin("evaluate", recipe)
+    task, support = work.begin("evaluate", recipe), _read_extra(work, "support.jsonl", Support) or []
     sheets = [_examine(work, recipe, task, name, exam, controls) for name in CONTENDERS]
-    verdicts = _judge(recipe, task, exam, [answer for sheet in sheets for answer in sheet.answers])
-    data = _measure(work, recipe, exam, controls, sheets, verdicts)
+    answers, groups = [answer for sheet in sheets for answer in sheet.answers], group(exam, support)
+    verdicts, problems = _judge(recipe, task, groups, answers)
+    authors = _read_extra(work, "authors.jsonl", Author)
+    task.notes += _warn_of_relatives(recipe, authors or []) + _warn_of_silence(len(verdicts), problems)
+    task.notes += warn_of_training(_looks(work), best_is_kept=recipe.finetune.patience is not None)
+    data = _measure(work, recipe, exam, controls, sheets, verdicts, support)
+    data = replace(data, authors=authors, warnings=task.notes)
     _save(task, data, [loss for sheet in sheets for loss in sheet.control_losses])
     task.write("report.html", render_report(data))
-    return task.finish(questions=len(exam), controls=len(controls), verdicts=len(verdicts))
+    waiting = {WAITING: len(problems)} if problems else {}
+    return task.finish(
+        questions=len(exam), **_count_answerable(groups), controls=len(controls), verdicts=len(verdicts), **waiting
+    )
+
+
+def _read_extra(work: Workspace, name: str, record: type[T]) -> list[T] | None:
+    """Read what `prepare` writes and a folder made by hand may lack."""
+    return work.read("prepare", name, record) if (work.folder("prepare") / name).exists() else None
+
+
+def _count_answerable(groups: "Groups") -> dict[str, int]:
+    """Return how many questions the slides can answer, where that is known."""
+    from edullama.evaluation.answerable import count
+
+    return {"answerable": count(groups.share)[0]} if groups.share.n else {}
+
+
+def _warn_of_relatives(recipe: Recipe, authors: Sequence[Author]) -> list[str]:
+    """Warn of a judge that is a relative of those who wrote; the base wrote too, as what the student learns from."""
+    teacher = Author("the teacher's answers that the student learns from", recipe.course.model)
+    return warn_of_relatives(recipe, [*authors, teacher])
+
+
+def _warn_of_silence(verdicts: int, problems: Sequence[str]) -> list[str]:
+    """Say how many comparisons the judge was not asked for, or sent nothing to."""
+    if not problems:
+        return []
+    return [
+        f"{len(problems)} of {verdicts + len(problems)} comparisons have no verdict and count as missing; the next "
+        f"`edullama run` asks the judge for them again. The first: {problems[0]}"
+    ]
 
 
 def _cards(work: Workspace, recipe: Recipe, name: str) -> list[Card]:
@@ -98,32 +154,39 @@ def _caps(tokenizer: Any, exam: Sequence[Card]) -> list[int]:
     return [longest[card.lecture] for card in exam]
 
 
-def _judge(recipe: Recipe, task: Task, exam: Sequence[Card], answers: Sequence[Answer]) -> list[Verdict]:
-    """Compare the configured pairs; no verdicts where no judge is configured."""
+def _judge(recipe: Recipe, task: Task, groups: "Groups", answers: Sequence[Answer]) -> tuple[list[Verdict], list[str]]:
+    """Compare the configured pairs: the verdicts, and for each that did not come the reason.
+
+    Questions that the slides can answer come first, in case a budget ends. Without a judge there are no verdicts.
+    """
     from edullama.evaluation.judge import judge_pairs
     from edullama.progress import bar
 
-    if not recipe.evaluate.judge:
-        return []
-    name, endpoint = recipe.evaluate.judge, recipe.endpoint[recipe.evaluate.judge]
-    complete = open_remote(recipe, name, Cache(task.folder / "cache.sqlite"))
-    at_once = len(exam) if endpoint.dry_run else endpoint.concurrency
-    log = task.log("verdicts", Verdict)
-    verdicts = log.read()
-    judged = {(verdict.question_id, verdict.pair) for verdict in verdicts}
+    name, pairs = recipe.evaluate.judge, recipe.evaluate.pairs
+    if not name:
+        return [], []
+    complete, judge = open_remote(recipe, name, Cache(task.folder / "cache.sqlite")), recipe.endpoint[name].model
+    log, batches = task.log("verdicts", Verdict), list(_batches(recipe, groups))
+    verdicts, problems = log.read(), list[str]()
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    with bar("judge", len(exam) * len(recipe.evaluate.pairs), len(judged)) as advance:
-        for pair in recipe.evaluate.pairs:
+    with bar("judge", sum(len(cards) for cards, _ in batches)) as advance:
+        for cards, pair in batches:
             first, second = ([answer for answer in answers if answer.model == side] for side in pair)
-            waiting = [card for card in exam if (card.id, pair) not in judged]
-            for start in range(0, len(waiting), at_once):
-                cards = waiting[start : start + at_once]
-                fresh = judge_pairs(cards, first, second, pair, complete, endpoint.model, today)
-                log.append([] if endpoint.dry_run else fresh)
-                verdicts += fresh
-                advance(len(cards))
+            fresh, failed = judge_pairs(cards, first, second, pair, complete, judge, today, verdicts)
+            log.append(fresh)
+            verdicts, problems = verdicts + fresh, problems + failed
+            advance(len(cards))
     end_dry_runs(recipe, name)
-    return verdicts
+    return sorted(verdicts, key=lambda one: (pairs.index(one.pair), one.question_id, one.order != one.pair)), problems
+
+
+def _batches(recipe: Recipe, groups: "Groups") -> Iterator[tuple[list[Card], tuple[str, str]]]:
+    """Yield the cards and pairs that the judge is asked about at a time; a dry run is told of all at once."""
+    endpoint = recipe.endpoint[recipe.evaluate.judge or ""]
+    for cards, pair in product((groups.answerable, groups.unanswerable), recipe.evaluate.pairs):
+        at_once = len(cards) if endpoint.dry_run else endpoint.concurrency
+        for start in range(0, len(cards), at_once or 1):
+            yield cards[start : start + at_once], pair
 
 
 def _measure(
@@ -133,8 +196,10 @@ def _measure(
     controls: list[Card],
     sheets: Sequence[Sheet],
     verdicts: list[Verdict],
+    support: list[Support],
 ) -> "ReportData":
     """Turn the sheets into figures with intervals, and gather what the report shows."""
+    from edullama.evaluation.answerable import group
     from edullama.evaluation.estimates import estimate_all
     from edullama.evaluation.plots import plot_all
     from edullama.evaluation.report import ReportData
@@ -145,7 +210,8 @@ def _measure(
     losses = [loss for sheet in sheets for loss in sheet.losses]
     control_losses = [loss for sheet in sheets for loss in sheet.control_losses]
     likenesses = similarities(answers, exam, embed)
-    estimates = estimate_all(exam, controls, answers, losses, control_losses, likenesses, verdicts)
+    estimates = estimate_all(exam, controls, answers, losses, control_losses, likenesses, verdicts, support)
+    groups = group(exam, support)
     return ReportData(
         title=recipe.course.title,
         contestants=[sheet.contestant for sheet in sheets],
@@ -156,13 +222,20 @@ def _measure(
         similarities=likenesses,
         verdicts=verdicts,
         estimates=estimates,
-        plots=plot_all(estimates, losses, _curves(work)),
+        support=support,
+        plots=plot_all(estimates, _of(groups.main, losses), _curves(work), _of(groups.unanswerable, losses)),
         judge=recipe.endpoint[recipe.evaluate.judge].model if recipe.evaluate.judge else None,
         embedding=NAME,
         counts=_counts(work),
         settings=json.dumps(asdict(recipe), indent=1, ensure_ascii=False),
         versions=_versions(work),
     )
+
+
+def _of(cards: Sequence[Card], losses: Sequence[ReferenceLoss]) -> list[ReferenceLoss]:
+    """Return the losses of these cards."""
+    ids = {card.id for card in cards}
+    return [loss for loss in losses if loss.question_id in ids]
 
 
 def _save(task: Task, data: "ReportData", control_losses: list[ReferenceLoss]) -> None:
@@ -191,12 +264,17 @@ def _note(work: Workspace, recipe: Recipe, name: Contender) -> str:
 
 
 def _curves(work: Workspace) -> dict[str, list[dict[str, Any]]]:
-    """Return the loss curves of both trainings; a hand-made stage folder may have none."""
-    curves = {}
+    """Return the loss curves of both trainings, and under "watch" the looks; a hand-made stage folder may have none."""
+    curves = {"watch": [asdict(look) for look in _looks(work)]}
     for stage in ("finetune", "distill"):
         if (work.folder(stage) / "steps.jsonl").exists():
             curves[stage] = [json.loads(to_json(step)) for step in work.read(stage, "steps.jsonl", Step)]
     return curves
+
+
+def _looks(work: Workspace) -> list[Watch]:
+    known = (work.folder("finetune") / "watch.jsonl").exists()
+    return work.read("finetune", "watch.jsonl", Watch) if known else []
 
 
 def _counts(work: Workspace) -> dict[str, int]:
