@@ -18,7 +18,8 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED) $(PEERS)
-	for script in demo ingest; do $(BIN)/python bench/$$script.py || exit 1; done
+	for script in demo ingest prepare; do $(BIN)/python bench/$$script.py || exit 1; done
+	$(BIN)/python bench/memory_7b.py --layers 2
 
 nightly: test bench
 

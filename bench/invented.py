@@ -9,11 +9,13 @@ import io
 import itertools
 import json
 import random
+import re
 import sqlite3
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SLIDES_A_LECTURE = 40
 CARDS_A_FILE = 2500
@@ -24,9 +26,9 @@ FORMULA, MARKED_UP = 0.04, 0.1  # of the other questions
 FROM_SLIDES, COPIED = 0.4, 0.01  # of the answers: in a slide's words, and word for word
 REPEATED, CAPITALS = 0.04, 0.05  # of the slides: stand elsewhere too, have a title all in capitals
 GERMAN = 0.2  # of the lectures
-BEGINNINGS = "b br c ch cl d dr f fl g gr h j k kl l m n p pl pr qu r s sch sl st t tr v w z".split()
-VOWELS = "a e i o u ai ea ie oo ou".split()
-ENDINGS = "b ck d f ft g l ll lt m mp n nd ng nk nt p pt r rd rk rm rt s sk st t v x".split()
+BEGINNINGS = re.findall(r"\w+", "b br c ch cl d dr f fl g gr h j k kl l m n p pl pr qu r s sch sl st t tr v w z")
+VOWELS = re.findall(r"\w+", "a e i o u ai ea ie oo ou")
+ENDINGS = re.findall(r"\w+", "b ck d f ft g l ll lt m mp n nd ng nk nt p pt r rd rk rm rt s sk st t v x")
 
 Card = tuple[str, str]  # front and back
 SENTENCES = {
@@ -88,9 +90,10 @@ class Course:
             words["".join(parts) + self.draw.choice(ENDINGS)] = None
         return list(words)
 
-    def make_slides(self, count: int) -> tuple[list[Lecture], list[dict[str, object]]]:
+    def make_slides(self, count: int) -> tuple[list[Lecture], list[dict[str, Any]]]:
         """Return lectures, and their slides as `ingest` writes them."""
-        lectures, slides = [], []
+        lectures: list[Lecture] = []
+        slides: list[dict[str, Any]] = []
         for start in range(0, count, SLIDES_A_LECTURE):
             language = "de" if self.draw.random() < GERMAN else "en"
             lecture = Lecture(f"lecture-{len(lectures):04}", language, self.draw.sample(self.nouns, 50), [])
@@ -101,7 +104,7 @@ class Course:
                 slides.append(_slide(lecture, page, blocks))
         return lectures, slides
 
-    def _make_blocks(self, lecture: Lecture, page: int) -> list[dict[str, object]]:
+    def _make_blocks(self, lecture: Lecture, page: int) -> list[dict[str, Any]]:
         """Return a title, two to four paragraphs and a list; about 70 words."""
         said = [self._say(SENTENCES[lecture.language], lecture) for _ in range(self.draw.randint(2, 5))]
         lecture.sentences.extend(said)
@@ -176,8 +179,7 @@ class Course:
         return " ".join(told)
 
 
-def _slide(lecture: Lecture, page: int, blocks: object) -> dict[str, object]:
-    assert isinstance(blocks, list)
+def _slide(lecture: Lecture, page: int, blocks: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "lecture": lecture.name, "pages": [page], "title": blocks[0]["text"], "blocks": blocks,
         "language": lecture.language, "kind": "content", "reason": "a text layer of whole words",

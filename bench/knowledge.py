@@ -11,12 +11,12 @@ import gc
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edullama.dataset.held_out import general_texts
 from edullama.evaluation.knowledge import (
     by_pair,
     choose_rivals,
@@ -30,12 +30,13 @@ from edullama.llm import qlora
 from edullama.llm.embedding import embed
 from edullama.llm.likelihood import cross_losses, reference_losses, text_losses
 from edullama.llm.models import load_model, load_tokenizer
-from edullama.recipe import Finetune, Recipe, read_recipe
-from edullama.records import Card, Estimate, Pair, Slide, Window
+from edullama.recipe import Recipe, read_recipe
+from edullama.records import Card
 from edullama.store import Workspace
 from forms import FORMS, Text
 
 Values = Mapping[str, float]
+COLUMNS = ("own", "other", "own-other", "identified_by_teacher", "identified", "information")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,8 @@ def main() -> None:
     options = arguments.parse_args()
     work, recipe = Workspace(options.course), read_recipe(options.course / "course.toml", tuple(options.set))
     examine = Examiner(work, recipe)
-    print(
-        f"{'form':<28}{'tokens':>8}{'own':>8}{'other':>8}{'own-other':>24}{'identified':>24}{'information':>24}{'general':>9}"
-    )
+    columns = "".join(f"{name:>22}" for name in COLUMNS)
+    print(f"{'form':<26}{'tokens':>8}{'seconds':>8}{columns}{'general':>9}")
     for form in options.form or list(FORMS):
         row = examine.try_form(form, options.set)
         print(show(row), flush=True)
@@ -121,11 +121,11 @@ class Examiner:
         lengths = [{card.id: len(self.tokenizer(card.reference)["input_ids"]) for card in deck}
                    for deck in (self.exam, self.controls)]  # fmt: skip
         matched = match_by_length(*lengths)
-        control = [{card: sheet.control[card] for card in matched} for sheet in (base, teacher)]
+        before, after = ({card: sheet.control[card] for card in matched} for sheet in (base, teacher))
         figures = [
             paired_difference("own", base.own, teacher.own),
-            paired_difference("other", *control),
-            difference_of_gains("own-other", base.own, teacher.own, *control),
+            paired_difference("other", before, after),
+            difference_of_gains("own-other", base.own, teacher.own, before, after),
             level("identified_by_base", base.identified),
             level("identified_by_teacher", teacher.identified),
             paired_difference("identified", teacher.identified, base.identified),
@@ -136,21 +136,11 @@ class Examiner:
         return {figure.name: [figure.mean, figure.low, figure.high] for figure in figures} | {"general_worse": ratio}
 
 
-def general_texts() -> list[str]:
-    text = (files("edullama.dataset") / "general.txt").read_text(encoding="utf-8")
-    return [part.strip() for part in text.split("\n\n") if part.strip()]
-
-
 def show(row: Mapping[str, Any]) -> str:
-    def interval(name: str, digits: int = 2) -> str:
-        mean, low, high = row[name]
-        return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-    return (
-        f"{row['form']:<28}{row['tokens']:>8}{row['own'][0]:>8.3f}{row['other'][0]:>8.3f}"
-        f"{interval('own-other'):>24}{interval('identified'):>24}{interval('information'):>24}{row['general_worse']:>9.1%}"
-        f"  {row['identified_by_base'][0]:.2f} -> {row['identified_by_teacher'][0]:.2f}  {row['seconds']} s  {' '.join(row['settings'])}"
-    )
+    """Return one line: means and 95 % intervals, and by how much general prose got worse."""
+    cells = [f"{mean:.2f} [{low:.2f}, {high:.2f}]" for mean, low, high in (row[name] for name in COLUMNS)]
+    figures = "".join(f"{cell:>22}" for cell in cells)
+    return f"{row['form']:<26}{row['tokens']:>8}{row['seconds']:>8}{figures}{row['general_worse']:>9.1%}"
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@
 Writes a checkpoint shard by shard (13.5 GB in fp16), then trains one step on one input of four slides, in a process of
 its own that may plan with a tenth more memory than it needs: NF4, adapters on all linear layers, activations computed
 twice. Prints a table of parts, as computed from shapes and as measured; with --json the last line is {"layers": ...,
-"parts": {part: [computed, measured, on a GPU]}, "peak": ..., ...} in bytes. All of 32 layers take about 40 minutes on two
-quiet cores; fewer show the same for a smaller model, and nothing is extrapolated from them.
+"parts": {part: [computed, measured, on a GPU]}, "peak": ..., ...} in bytes. All of 32 layers take about 40 minutes on
+two quiet cores; fewer show the same for a smaller model, and nothing is extrapolated from them.
 """
 
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bitsandbytes.nn import Linear4bit
+from bitsandbytes.nn.modules import Linear4bit
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
@@ -49,6 +48,7 @@ SHAPE: dict[str, Any] = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+WORK = "activations and work"
 LAYERS_TO_A_SHARD = 4  # 1.6 GB in fp16
 NAMES = (
     "self_attn.q",
@@ -80,7 +80,7 @@ def main() -> None:
         write_checkpoint(model, options.layers)
         written = time.monotonic() - started
         config = read_shape(str(model))
-        measured = run_step(model, options.tokens, sum(compute(config, options.tokens).values()))
+        measured = run_step(model, options.tokens, compute(config, options.tokens, this_machine())["all"])
     report(config, options, measured | {"seconds_writing": round(written)})
 
 
@@ -98,9 +98,9 @@ def write_checkpoint(folder: Path, layers: int) -> None:
     (folder / "config.json").write_text(json.dumps(SHAPE | {"num_hidden_layers": layers, "dtype": "float16"}))
     make_tokenizer().save_pretrained(folder)
     pool = (torch.randn(2**26, generator=torch.Generator().manual_seed(0)) * 0.02).half()
-    places = {}
+    places: dict[str, str] = {}
     for first in range(0, layers, LAYERS_TO_A_SHARD):
-        shard = {}
+        shard: dict[str, Tensor] = {}
         for layer in range(first, min(layers, first + LAYERS_TO_A_SHARD)):
             shard |= block_weights(config, layer, pool)
         places |= write_shard(folder, shard)
@@ -145,9 +145,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
 
 
-def compute(config: LlamaConfig, tokens: int) -> dict[str, int]:
-    """Return the bytes of each part on this machine, from shapes."""
-    return estimate(config, SETTINGS, tokens, this_machine(), checkpointing=True)
+def compute(config: LlamaConfig, tokens: int, machine: Machine) -> dict[str, int]:
+    """Return the bytes of each part, and of all, from shapes."""
+    parts = estimate(config, SETTINGS, tokens, machine, checkpointing=True)
+    work = parts.pop("activations") + parts.pop("work")  # which the one peak that can be measured is made of
+    total = sum(parts.values()) + work
+    return parts | {WORK: work, "all": total}
 
 
 def run_step(model: Path, tokens: int, needed: int) -> dict[str, Any]:
@@ -170,9 +173,8 @@ def train_one_step(model: Path, tokens: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=model.parent) as scratch:
         window = Window("0", "bench", slides, ())
         steps = finetune(str(model), [window], SETTINGS, 0, Path(scratch), scale)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    measured = scale.parts | {"peak": peak, "seconds": round(time.monotonic() - started), "loss": steps[0].loss}
-    return measured
+    peak = max(scale.parts["loading peak"], scale.parts["step peak"], resident("VmHWM"))
+    return scale.parts | {"peak": peak, "seconds": round(time.monotonic() - started), "loss": steps[0].loss}
 
 
 class Scale(Lookout):
@@ -191,7 +193,7 @@ class Scale(Lookout):
         """The adapter stays as it is."""
 
 
-class Weighing(TrainerCallback):
+class Weighing(TrainerCallback):  # type: ignore[misc]
     """Notes memory at the turns of a step."""
 
     def __init__(self, parts: dict[str, int], trainer: Trainer) -> None:
@@ -220,15 +222,15 @@ def weigh_model(model: torch.nn.Module) -> dict[str, int]:
     parts = {"blocks": 0, "embeddings and head": 0, "adapter": 0}
     for module in model.modules():
         if isinstance(module, Linear4bit):
-            state = module.weight.quant_state
+            state: Any = module.weight.quant_state  # type: ignore[attr-defined]
             parts["blocks"] += module.weight.nbytes + state.absmax.nbytes + state.state2.absmax.nbytes
-    for name, weight in model.named_parameters():
+    for name, own in model.named_parameters():
         if "lora_" in name:
-            parts["adapter"] += weight.nbytes
+            parts["adapter"] += own.nbytes
         elif "embed" in name or "lm_head" in name:
-            parts["embeddings and head"] += weight.nbytes
+            parts["embeddings and head"] += own.nbytes
         elif "layernorm" in name:
-            parts["blocks"] += weight.nbytes
+            parts["blocks"] += own.nbytes
     return parts
 
 
@@ -240,23 +242,11 @@ def resident(line: str) -> int:
 
 def report(config: LlamaConfig, options: argparse.Namespace, measured: dict[str, Any]) -> None:
     """Print parts as computed for this machine, as measured, and as computed for a GPU."""
-    here = compute(config, options.tokens)
-    gpu = estimate(config, SETTINGS, options.tokens, Machine(True, torch.bfloat16, torch.bfloat16), checkpointing=True)
+    here = compute(config, options.tokens, this_machine())
+    gpu = compute(config, options.tokens, Machine(gpu=True, whole=torch.bfloat16, compute=torch.bfloat16))
     at_work = measured["step peak"] - measured["before the step"] - measured["gradients"]
-    weighed = measured | {"activations and work": at_work}
-    rows = [
-        (part, size, weighed.get(part), gpu[part]) for part, size in here.items() if part not in ("activations", "work")
-    ]
-    both = [parts["activations"] + parts["work"] for parts in (here, gpu)]
-    rows.append(("activations and work", both[0], at_work, both[1]))
-    rows.append(
-        (
-            "all",
-            sum(here.values()),
-            max(measured["peak"], measured["loading peak"], measured["step peak"]),
-            sum(gpu.values()),
-        )
-    )
+    weighed = measured | {WORK: at_work, "all": measured["peak"]}
+    rows = [(part, size, int(weighed[part]), gpu[part]) for part, size in here.items()]
     print(f"{config.num_hidden_layers} layers, {options.tokens} tokens")
     print(f"{'part':<22}{'computed GB':>12}{'measured GB':>12}{'on a GPU GB':>12}")
     for part, computed, found, on_gpu in rows:

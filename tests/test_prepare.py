@@ -132,7 +132,8 @@ def test_tokens_are_counted_with_the_courses_own_tokenizer(tmp_path: Path, llama
     tokenizer = AutoTokenizer.from_pretrained(llama_folder)
     texts = [window.text for window in work.read("prepare", "windows.jsonl", Window)]
     assert counts.windows == tuple(1 + len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)
-    assert (counts.model, len(counts.entries), len(counts.windows), counts.pairs) == (str(llama_folder), 6, 2, ())
+    assert counts.model == str(llama_folder)
+    assert (len(counts.entries), len(counts.windows), len(counts.pairs)) == (6, 2, 6)
 
 
 def test_a_model_that_is_not_there_costs_the_counts_and_not_the_stage(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_counting_tokens_needs_no_torch(tmp_path: Path, llama_folder: Path) -> N
         done = subprocess.run(
             [sys.executable, "-c", script, command, str(tmp_path)], check=True, capture_output=True, text=True
         )
-    assert "in 6 entries" in done.stdout and "in 2 windows, 0 in 0 pairs" in done.stdout
+    assert "in 6 entries" in done.stdout and "in 2 windows" in done.stdout and "in 6 pairs" in done.stdout
 
 
 def test_pieces_of_slides_that_teach_nothing_are_in_no_training_text_and_told(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ class Prepare:
     columns: dict[str, Columns] = field(default_factory=dict)  # by card file, such as "cards/week1.csv"
 
 
-TextKind = Literal["window", "explanation", "question"]
+TextKind = Literal["window", "explanation", "statement", "question"]
 
 
 Tracker = Literal["wandb", "trackio", "tensorboard"]

@@ -182,7 +182,7 @@ class Flag:
     text: str  # what came instead
 
 
-PairKind = Literal["explanation", "question"]
+PairKind = Literal["explanation", "statement", "question"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ MAIN = {
     "reference_loss.student-base": "student − base, nats per token (negative is better)",
     "knowledge.teacher": "teacher's gain beyond that on control cards, nats (positive is better)",
     "knowledge.student": "student's gain beyond that on control cards, nats (positive is better)",
+    "identified.teacher-base": "teacher − base, share of questions that pick out their own answer (positive is better)",
     "cosine.teacher-base": "teacher − base, cosine to the reference (positive is better)",
     "cosine.student-base": "student − base, cosine to the reference (positive is better)",
     "unanswerable.reference_loss.teacher-base": "teacher − base on what the slides cannot answer, nats per token",

@@ -5,6 +5,7 @@ import genanki
 import pytest
 
 from edullama.dataset.card_text import plain_text
+from edullama.dataset.cards import read_cards
 from edullama.errors import InputError
 from edullama.records import Rejection
 from tests.dataset.reading import read, read_text, reasons, sides
@@ -76,6 +77,35 @@ def test_a_card_file_without_any_card_is_refused_with_its_first_lines(tmp_path: 
         InputError, match=r"week1\.tsv: no flashcard found \(read as tab-sep.*'What is a loss\? A number"
     ):
         read_text(tmp_path, "week1.tsv", "What is a loss? A number to make small.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", "\n  First line\n"), ("a.csv", "First line\nof prose\n"), ("a.txt", "First line\nof prose\n"),
+        ("a.txt", "First line\nQ: Welcome to it\nA: x\n"), ("a.md", "First line\n\nQ: Welcome to it\nA: x\n"),
+        ("a.tex", "First line\n\\card{Welcome to it}{x}"), ("a.json", '["First line"]'), ("a.json", "First line"),
+        ("a.jsonl", '{"first": "First line"}\n{"second": "Second"}'), ("a.ndjson", "First line\n"),
+    ],
+)  # fmt: skip
+def test_the_first_lines_of_every_text_form_without_cards_are_shown(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}: .*It begins: '.*First line"):
+        read_text(tmp_path, name, text)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.txt", "a.json", "a.jsonl"])
+def test_an_empty_card_file_is_refused_as_empty(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"It is empty\."):
+        read_text(tmp_path, name, "\n \n")
+
+
+def test_prose_among_the_cards_is_passed_over_and_told_with_its_first_lines(tmp_path: Path) -> None:
+    told: list[str] = []
+    (tmp_path / "notes.md").write_text("# On trees\n\nThey have leaves.\n")
+    cards, (dropped,) = read_cards(tmp_path / "notes.md", "cards/notes.md", tell=told.append)
+    begins = "It begins: '# On trees' / 'They have leaves.'"
+    assert (cards, dropped.text) == ([], begins)
+    assert told == [f"cards/notes.md: no flashcard found, passed over. {begins}"]
 
 
 def test_reasons_why_a_note_is_no_card(tmp_path: Path) -> None:

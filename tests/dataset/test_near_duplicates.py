@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from edullama.dataset.near_duplicates import find_near_pairs, is_typo, similarity
+from edullama.dataset.near_duplicates import find_candidates, find_near_pairs, is_typo, similarity
 from edullama.records import Card, NearPair, stable_id
 
 
@@ -75,6 +75,12 @@ def test_near_pairs_among_many_are_nearly_all_found() -> None:
     copies = [[*question[1:], question[0]] if n % 2 else question[:5] for n, question in enumerate(questions[:300])]
     found = pairs(*(" ".join(question) for question in questions + copies))
     assert len(found) >= 297
+
+
+def test_texts_are_paired_inside_their_groups_alone() -> None:
+    alike = ["how many numbers of 8 bits have 3 ones"] * 4
+    assert find_candidates(alike, ["8", "9", "8", "9"]) == [(0, 2), (1, 3)]
+    assert len(find_candidates(alike)) == 6
 
 
 def test_cards_without_words_are_near_to_nothing() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edullama.dataset.pairs import clean_title, explanation_pairs, question_pairs
+from edullama.dataset.pairs import clean_title, explanation_pairs, question_pairs, statement_pairs
 from edullama.records import Block, BlockKind, Card, Draft, Pair, Slide, SlideKind, stable_id
 
 STACK = "A stack is a list that grows at one end only."
@@ -106,3 +106,44 @@ def test_drafted_questions_are_paired_with_their_references() -> None:
     card = Card("0a1b", "lists", "What is a stack?", STACK, "drafted by rules")
     draft = Draft(card, ("lists:7",), "definition", STACK)
     assert question_pairs([draft]) == [Pair("0a1b", "question", "lists", "What is a stack?", STACK, ("lists:7",))]
+
+
+def asked(*slides: Slide) -> list[tuple[str, str]]:
+    return [(pair.prompt, pair.text) for pair in statement_pairs(slides)]
+
+
+def test_each_sentence_is_asked_for_by_its_longest_word_under_the_title() -> None:
+    assert asked(slide(f"{STACK} {PUSH}")) == [
+        ("What does the lecture say about stack (Stacks)?", STACK),
+        ("What does the lecture say about operation (Stacks)?", PUSH),
+    ]
+
+
+def test_a_line_of_a_list_is_a_statement_without_its_bullet() -> None:
+    text = "• A queue gives back what came first\n• Two stacks together can make up a queue"
+    assert [statement for _, statement in asked(slide(text))] == [
+        "A queue gives back what came first",
+        "Two stacks together can make up a queue",
+    ]
+
+
+def test_what_is_said_twice_on_a_slide_is_asked_for_once() -> None:
+    assert len(asked(slide(STACK, STACK))) == 1
+
+
+def test_german_statements_are_asked_for_in_german() -> None:
+    text = "Ein Stapel ist eine Liste, die nur an einem Ende wächst."
+    prompt = "Was sagt die Vorlesung über Stapel (Der Stapel)?"
+    assert asked(slide(text, title="Der Stapel", language="de")) == [(prompt, text)]
+
+
+def test_short_lines_code_and_titles_state_nothing() -> None:
+    code = block("stack.push(1) and then stack.pop() and then nothing more", "code")
+    title = "Why a stack is better than a queue here"
+    assert asked(slide("Top and bottom", code, title=title)) == []
+
+
+def test_a_slide_without_a_title_is_asked_for_by_the_word_alone() -> None:
+    assert asked(Slide("lists", (7,), "", (block(STACK),), "en", "content", "text")) == [
+        ("What does the lecture say about stack?", STACK)
+    ]

@@ -130,3 +130,18 @@ def test_function_words_are_no_content() -> None:
         "squar",
         "benutzt",
     ]
+
+
+def test_a_very_long_slide_is_embedded_by_itself_and_short_ones_together() -> None:
+    sizes: list[int] = []
+
+    def note_sizes(texts: Sequence[str]) -> NDArray[np.float32]:
+        sizes.append(max(map(len, texts)) * len(texts))
+        return embed(texts)
+
+    long = slide(30, "squared gradients of RMSProp " * 4000)
+    asked = [card(f"What is said of {word}?", f"{word} {RMSPROP.reference}") for word in ("this", "that", "those")]
+    together = find_support(asked, [*SLIDES, long], note_sizes)
+    assert len(sizes) == 3 and max(sizes) == len(long.blocks[0].text)
+    alone = [found for one in asked for found in find_support([one], [*SLIDES, long], embed)]
+    assert together == alone

@@ -3,7 +3,7 @@
 import pytest
 
 from edullama.evaluation.estimates import estimate_all, gain, repetition
-from edullama.records import Answer, Card, Estimate, ReferenceLoss, Similarity, Support, Verdict, Winner
+from edullama.records import Answer, Card, CrossLoss, Estimate, ReferenceLoss, Similarity, Support, Verdict, Winner
 
 
 def make_cards(prefix: str, count: int) -> list[Card]:
@@ -169,3 +169,21 @@ def test_a_verdict_in_one_order_alone_is_missing_and_not_unparsed() -> None:
 def test_a_gain_is_a_difference_turned_round_with_its_interval() -> None:
     assert gain(Estimate("d", -1.0, -2.0, 0.5, 9, 1)) == Estimate("d", 1.0, -0.5, 2.0, 9, 1)
     assert gain(Estimate("d", None, None, None, 0, 1)) == Estimate("d", None, None, None, 0, 1)
+
+
+def test_a_model_that_ties_answers_to_questions_picks_the_right_ones() -> None:
+    """Three questions, each the rivals of the other two; the teacher alone gains by being asked."""
+    ids = [card.id for card in CARDS[:3]]
+    rivals = {own: tuple(other for other in ids if other != own) for own in ids}
+    losses = [
+        CrossLoss(question, own, name, 2.0 if name == "teacher" and question == own else 3.0, 9)
+        for name in ("base", "teacher")
+        for own in ids
+        for question in ("", *ids)
+    ]
+    found = figures(*estimate_all(CARDS[:3], [], [], [], [], [], [], (), losses, rivals))
+    assert (found["identified.base"].mean, found["identified.teacher"].mean) == (0.0, 1.0)
+    assert found["identified.teacher-base"].mean == 1.0
+    assert found["question_information.teacher"].mean == pytest.approx(1.0)
+    assert found["question_information.teacher-base"].mean == pytest.approx(1.0)
+    assert found["identified.student"] == Estimate("identified.student", None, None, None, 0, 3)

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 from edullama.evaluation.plots import COLOURS, MARKERS, plot_all
@@ -60,7 +61,10 @@ def test_the_tables_hold_what_the_pictures_show() -> None:
 
 
 def test_looks_at_a_training_run_stand_beside_its_loss() -> None:
-    looks = [{"step": 0, "held_out": 3.5, "general": 3.1}, {"step": 48, "held_out": None, "general": 3.2}]
+    looks: list[dict[str, Any]] = [
+        {"step": 0, "held_out": 3.5, "general": 3.1},
+        {"step": 48, "held_out": None, "general": 3.2},
+    ]
     plot = plot_all([], [], {**STEPS, "watch": looks})["training"]
     watched = [row for row in rows(plot.csv) if row["loss_of"] != "learnt"]
     assert [tuple(row.values()) for row in watched] == [

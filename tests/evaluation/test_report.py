@@ -240,6 +240,9 @@ def test_comparisons_that_were_not_made_are_missing_and_none_that_could_not_be_r
     course = made_up_course()
     html = render_report(replace(course, verdicts=course.verdicts[:20]))
     assert '<td data-label="missing">24</td>' in parts(html)["judge"]
+    course = made_up_course(unanswerable=4)
+    html = render_report(replace(course, verdicts=course.verdicts[:20]))
+    assert '<td data-label="missing">4</td>' in parts(html)["unanswerable"], "none of these was judged"
 
 
 def test_what_models_and_lecturers_wrote_is_shown_and_never_run() -> None:

@@ -1,7 +1,7 @@
 """Flashcards from the files people keep them in."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from edullama.dataset.card_text import holds_image, holds_media, plain_text, strip_symbols
@@ -14,6 +14,7 @@ from edullama.dataset.read_json import read_json
 from edullama.dataset.read_latex import read_latex
 from edullama.dataset.read_markdown import read_labelled, read_markdown
 from edullama.dataset.read_table import read_table
+from edullama.dataset.read_text import read_text, show_first_lines
 from edullama.errors import InputError
 from edullama.recipe import Columns
 from edullama.records import Card, Rejection, stable_id
@@ -53,7 +54,9 @@ def read_cards(
         return [], [Rejection(source, _why_pass_over(path), "")]
     deck = _read(path, columns or Columns())
     if not deck.notes and suffix in PROSE:
-        return [], [Rejection(source, "not a card file we read", "")]
+        if tell:
+            tell(f"{source}: no flashcard found, passed over. {_first_lines(path, [])}")
+        return [], [Rejection(source, "not a card file we read", _first_lines(path, []))]
     cards, dropped = _judge(deck, source)
     if not cards:
         how = f" (read as {deck.guess})" if deck.guess else ""
@@ -128,11 +131,11 @@ def why_no_answer(note: Note, reference: str) -> str | None:
     return None
 
 
-def _first_lines(path: Path, dropped: list[Rejection]) -> str:
-    """Show what a file without cards begins with, or why its notes were dropped."""
+def _first_lines(path: Path, dropped: Sequence[Rejection]) -> str:
+    """Show what a file without cards begins with, and why its notes were dropped."""
+    told = []
     if dropped:
-        return f"Its {len(dropped)} notes were dropped; the first: {dropped[0].reason}: {dropped[0].text[:80]!r}"
-    if path.suffix.casefold() in BINARY:
-        return "There is no note in it."
-    lines = path.read_bytes()[:2000].decode("utf-8", errors="replace").splitlines()[:3]
-    return "It begins: " + " / ".join(repr(line[:80]) for line in lines)
+        told.append(f"Its {len(dropped)} notes were dropped; the first: {dropped[0].reason}: {dropped[0].text[:80]!r}.")
+    if path.suffix.casefold() not in BINARY:
+        told.append(show_first_lines(read_text(path)[0]))
+    return " ".join(told or ["There is no note in it."])

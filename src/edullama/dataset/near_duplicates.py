@@ -83,7 +83,8 @@ def find_candidates(texts: Sequence[str], groups: Sequence[Hashable] = ()) -> li
     grouped = np.array([numbers[group] for group in groups] or [0] * len(texts), np.uint64)
     keys = np.zeros(0, np.int64)
     for band in range(BANDS):  # pairs that meet again are put together at once, or they would pile up
-        keys = np.unique(np.concatenate([keys, *_meet(hashes, grouped, slice(band * ROWS, (band + 1) * ROWS))]))
+        keys = np.sort(np.concatenate([keys, *_meet(hashes, grouped, slice(band * ROWS, (band + 1) * ROWS))]))
+        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique takes ten times as long
     return [(key // len(texts), key % len(texts)) for key in keys.tolist()]
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 from edullama.records import Card, Complete, Flag, Prompt, Reply
 
@@ -41,6 +42,7 @@ ARTICLE = re.compile(r"\b(an?|eine?) (?=[^\W\d_])", re.IGNORECASE)
 SEVERAL = re.compile(r" (?:are|sind)\b", re.IGNORECASE)
 WORD_START, WORD_END = re.compile(r"(?<!\w)(?=[^\W\d_])"), re.compile(r"(?!\w)")
 SENTENCE_WORDS = 5
+WORD_INSIDE = re.compile(r" (?<=[^\W\d_] )([^\W\d_]+(?:-[^\W\d_]+)*)")
 PLURAL = re.compile(r"[a-z]{2}(?<!s)(?<!u)(?<!i)s$")
 CODE = re.compile(r"`([^`\n]+)`")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -106,7 +108,7 @@ def normalise_by_endpoint(cards: Sequence[Card], complete: Complete) -> tuple[li
 def tell_language(text: str) -> str:
     """Return "en" or "de", or "" where small words do not tell."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
-    english, german = (sum(word in TELLING[language] for word in words) for language in ("en", "de"))
+    english, german = (sum(map(TELLING[language].__contains__, words)) for language in ("en", "de"))
     if english == german:
         return "de" if re.search("[äöüß]", text) else ""
     return "en" if english > german else "de"
@@ -128,7 +130,7 @@ class WordCounts(Counter[str]):
 def words_inside(texts: Iterable[str]) -> WordCounts:
     """Count words as they are written inside sentences, where a capital letter means something."""
     lines = (line for text in texts for line in text.splitlines() if re.search("[a-zäöü]{2}", line))
-    return WordCounts(word for line in lines for word in re.findall(r" (?<=[^\W\d_] )([^\W\d_]+(?:-[^\W\d_]+)*)", line))
+    return WordCounts(chain.from_iterable(map(WORD_INSIDE.findall, lines)))
 
 
 def inside(text: str, seen: Counter[str], language: str) -> str:
@@ -156,7 +158,7 @@ def _usual_language(texts: Sequence[str]) -> str:
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r"\s+([?!])(?=\W*$)", r"\1", " ".join(text.split()))
+    return re.sub(r" ([?!])(?=\W*$)", r"\1", " ".join(text.split()))
 
 
 def _is_term(text: str) -> bool:

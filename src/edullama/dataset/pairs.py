@@ -1,4 +1,5 @@
-"""Prompts with the texts that a model learns to answer them with: slides to be explained, questions to be answered."""
+"""Prompts with the texts that a model learns to answer them with: slides to be explained, statements to be recalled,
+questions to be answered."""
 
 import re
 from collections.abc import Sequence
@@ -7,13 +8,19 @@ from edullama.dataset.drafting import choose_slides
 from edullama.dataset.entries import count_words, slide_id
 from edullama.dataset.normalise import words_inside
 from edullama.dataset.phrases import GENERIC, RECAP
+from edullama.dataset.sentences import split_sentences
 from edullama.dataset.slide_questions import plain_title, recase, told_language
 from edullama.records import Block, Draft, Pair, Slide, stable_id
 
 EXPLAIN = {"en": "Explain: {}", "de": "Erkläre: {}"}
+RECALL = {"en": "What does the lecture say about {}?", "de": "Was sagt die Vorlesung über {}?"}
+FEWEST_STATED = 6  # words of a sentence that states something
+FEWEST_LETTERS = 5  # of the word that a statement is asked for by
 FEWEST_WORDS = 8  # that explain something
 MOST_WORDS = 250  # of slides with one title together
 CODE_SIGNS = re.compile(r"[{}();=<>\[\]|\\@_]|::|->")
+BULLETS = " \t•▪▶–-"
+LONG_WORD = re.compile(r"[^\W\d_](?:[^\W_]|-)*")
 WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -27,6 +34,17 @@ def explanation_pairs(slides: Sequence[Slide]) -> list[Pair]:
             groups.setdefault((slide.lecture, prompt), []).append(slide)
     pairs = [_explain(lecture, prompt, group) for (lecture, prompt), group in groups.items()]
     return [pair for pair in pairs if count_words(pair.text) >= FEWEST_WORDS]
+
+
+def statement_pairs(slides: Sequence[Slide]) -> list[Pair]:
+    """Pair each sentence of a slide with the question what the lecture says about its longest word, under its title."""
+    return [
+        _recall(slide, sentence, word)
+        for slide in slides
+        if slide.kind == "content" and slide.language in RECALL
+        for sentence in _sentences(slide)
+        if (word := _longest_word(sentence))
+    ]
 
 
 def question_pairs(drafts: Sequence[Draft]) -> list[Pair]:
@@ -64,6 +82,28 @@ def _explain(lecture: str, prompt: str, slides: Sequence[Slide]) -> Pair:
             texts.append(text)
             told.append(slide_id(slide))
     return Pair(stable_id(lecture, prompt), "explanation", lecture, prompt, "\n".join(texts), tuple(told))
+
+
+def _recall(slide: Slide, sentence: str, word: str) -> Pair:
+    about = f"{word} ({slide.title})" if slide.title else word
+    prompt = RECALL[slide.language].format(about)
+    id = stable_id(slide_id(slide), prompt, sentence)
+    return Pair(id, "statement", slide.lecture, prompt, sentence, (slide_id(slide),))
+
+
+def _sentences(slide: Slide) -> list[str]:
+    """Return what a slide states below its title, each sentence once; a line of a list is one."""
+    blocks = (block for block in slide.blocks if block.kind not in ("code", "table", "formula"))
+    told = (block for block in blocks if " ".join(block.text.split()) != slide.title)
+    lines = (line for block in told for line in block.text.splitlines())
+    sentences = (sentence.strip(BULLETS) for line in lines for sentence in split_sentences(line))
+    return list(dict.fromkeys(sentence for sentence in sentences if count_words(sentence) >= FEWEST_STATED))
+
+
+def _longest_word(sentence: str) -> str:
+    """Return the first of the longest words, or "" where none can tell what a sentence is about."""
+    words = (word for word in LONG_WORD.findall(sentence) if len(word) >= FEWEST_LETTERS)
+    return max(words, key=len, default="")
 
 
 def _text(slide: Slide) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from edullama.dataset.card_text import escape_code
 from edullama.dataset.columns import FRONT, find_column, find_places
 from edullama.dataset.notes import Deck, Note
-from edullama.dataset.read_text import read_text
+from edullama.dataset.read_text import read_text, show_first_lines
 from edullama.errors import InputError
 from edullama.recipe import Columns
 
@@ -24,7 +24,7 @@ def read_json(path: Path, columns: Columns) -> Deck:
     asking = [columns.question.casefold()] if isinstance(columns.question, str) else FRONT
     records = list(_find_records(value, asking, ""))
     if not records:
-        raise InputError(f"{path}: no questions and answers. It begins: {json.dumps(value, ensure_ascii=False)[:200]}")
+        raise InputError(f"{path}: no questions and answers. {show_first_lines(read_text(path)[0])}")
     names = list(dict.fromkeys(name for record in records for name in record))
     places = find_places(names, columns, path)
     if places.question is None or places.reference is None:
@@ -43,7 +43,8 @@ def _load(path: Path) -> Any:
     try:
         return [_load_line(*line) for line in lines] if by_line else json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: damaged JSON ({error}). Mend it there, or export it again.") from None
+        problem = f"{path}: damaged JSON ({error}). Mend it there, or export it again."
+        raise InputError(f"{problem} {show_first_lines(text)}") from None
     except RecursionError:
         raise InputError(f"{path}: lists within lists without an end. Export it again.") from None
 

@@ -2,6 +2,8 @@
 
 Losses are nats per token of the reference answer. `reference_loss.X-base` is X minus base: negative is better.
 `knowledge.X` is the gain, base minus X, on the course's own exam minus the gain on control cards: positive is better.
+`identified.X` is the share of questions that pick their own reference out of the most similar ones, and
+`question_information` how much likelier a reference is after its question than after others: see knowledge.py.
 `answerable` is the share of exam questions that the slides can answer. All others rest on those, as long as there are
 enough of them; `unanswerable.` stands before the same figures of the questions that the slides cannot answer.
 """
@@ -9,10 +11,12 @@ enough of them; `unanswerable.` stands before the same figures of the questions 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from edullama.evaluation.answerable import group
 from edullama.evaluation.judge import settle
+from edullama.evaluation.knowledge import Rivals, by_pair, identified, question_information
 from edullama.evaluation.statistics import (
     Scores,
     Statistic,
@@ -22,7 +26,18 @@ from edullama.evaluation.statistics import (
     share,
     win_share,
 )
-from edullama.records import CONTENDERS, Answer, Card, Estimate, ReferenceLoss, Similarity, Support, Verdict, Winner
+from edullama.records import (
+    CONTENDERS,
+    Answer,
+    Card,
+    CrossLoss,
+    Estimate,
+    ReferenceLoss,
+    Similarity,
+    Support,
+    Verdict,
+    Winner,
+)
 
 COSINE_TIE = 0.005  # cosines closer than this say nothing about which answer is better
 GRAM = 4  # words: an n-gram this long seldom recurs in a sound answer
@@ -71,6 +86,8 @@ def estimate_all(
     similarities: Sequence[Similarity],
     verdicts: Sequence[Verdict],
     support: Sequence[Support] = (),
+    cross_losses: Sequence[CrossLoss] = (),
+    rivals: Rivals = MappingProxyType({}),
 ) -> list[Estimate]:
     """Return every figure over the exam cards and control cards that were put to the contenders.
 
@@ -85,6 +102,7 @@ def estimate_all(
         cosines = Table(ids, tabulate(similarities, lambda similarity: similarity.cosine))
         return [
             *_loss_figures(own, other),
+            *_recognition_figures(ids, cross_losses, rivals),
             *_cosine_figures(cosines),
             *_health_figures(ids, answers),
             *_verdict_figures(ids, verdicts),
@@ -129,6 +147,24 @@ def _loss_figures(own: Table, control: Table) -> list[Estimate]:
         *(_wins("reference_loss_wins", own, "base", contender, contender) for contender in CHANGED),
         *_levels("reference_loss", own),
         *_levels("control_loss", control),
+    ]
+
+
+def _recognition_figures(ids: Iterable[str], losses: Sequence[CrossLoss], rivals: Rivals) -> list[Estimate]:
+    asked = {own: others for own, others in rivals.items() if own in set(ids)}
+    read = {name: by_pair(loss for loss in losses if loss.model == name) for name in CONTENDERS}
+    known = {name: own for name, own in read.items() if own}
+    picked = Table(asked, {name: identified(own, asked) for name, own in known.items()})
+    informed = Table(asked, {name: question_information(own, asked) for name, own in known.items()})
+    shares = (
+        share(f"identified.{name}", sum(picked.column(name).values()), len(picked.column(name)), picked.missing(name))
+        for name in CONTENDERS
+    )
+    return [
+        *(_difference("identified", picked, contender) for contender in CHANGED),
+        *(_difference("question_information", informed, contender) for contender in CHANGED),
+        *shares,
+        *_levels("question_information", informed),
     ]
 
 

@@ -166,6 +166,7 @@ def _contender_row(contestant: Contestant, figures: Mapping[str, Estimate]) -> d
         "loss": figure(f"reference_loss.{name}"),
         "gain": gain(figure(f"reference_loss.{name}-base")) if name != "base" else None,
         "knowledge": figures.get(f"knowledge.{name}"),
+        "identified": percent(figure(f"identified.{name}")),
         "cosine": figure(f"cosine.{name}"),
         "words": figure(f"answer_words.{name}"),
         "cut_off": percent(figure(f"cut_off.{name}")),
@@ -184,7 +185,8 @@ def _judged_pairs(
 ) -> list[dict[str, Any]]:
     """Return one line a pair: every outcome's count, A's share of the decisive questions and its exact test."""
     ids, lines = {card.id for card in cards}, []
-    for pair, settled in _settled([verdict for verdict in verdicts if verdict.question_id in ids]).items():
+    for pair, whole in _settled(verdicts).items():
+        settled = {question: winner for question, winner in whole.items() if question in ids}
         counts = {winner: list(settled.values()).count(winner) for winner in Winner}
         wins, losses = counts[Winner.A], counts[Winner.B]
         lines.append(

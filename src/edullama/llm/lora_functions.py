@@ -314,9 +314,9 @@ def _weights(queries: Tensor, keys: Tensor, heads: Heads) -> Tensor:
     """Return softmax of the scores, (key heads, queries, keys); the last keys stand where the queries stand."""
     scores = queries @ keys.mT
     tokens = queries.shape[1] // heads.group
-    later = torch.ones(tokens, tokens, dtype=torch.bool, device=scores.device).triu_(1)
-    own = scores[:, :, -tokens:].view(heads.keys, tokens, heads.group, tokens)
-    own.masked_fill_(later[:, None], -torch.inf)
+    later = scores.new_full((tokens, tokens), -torch.inf).triu_(1)
+    own = scores.view(heads.keys, tokens, heads.group, -1)[..., -tokens:]
+    own.add_(later[:, None])
     return scores.softmax(-1)
 
 

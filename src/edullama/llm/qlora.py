@@ -15,7 +15,7 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from edullama.errors import InputError
 from edullama.llm.batches import Collator, Row, SideBySide
-from edullama.llm.device import best_device, compute_dtype
+from edullama.llm.device import best_device, compute_dtype, return_free_buffers
 from edullama.llm.fast_llama import speed_up
 from edullama.llm.free_memory import free_memory
 from edullama.llm.memory import SPARE, estimate, gigabytes, plan, read_shape, this_machine
@@ -70,6 +70,7 @@ def load_trainable(model_name: str, settings: Finetune, longest: int) -> PeftMod
     else:
         model = add_adapter(load_frozen_base(model_name, settings.quantize), settings)
     reason = speed_up(model, compute_dtype(best_device()))
+    return_free_buffers()  # weights that were joined have left their old places
     if reason and best_device().type == "cpu":
         announce(f"trains as transformers does, not the fast way: {reason}")
     return model

@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from edullama.errors import ModelError
 from edullama.llm.models import Tokenizer
@@ -145,7 +145,7 @@ def _add_weights(writer: gguf.GGUFWriter, model: LlamaForCausalLM, kind: Format)
                 raise ModelError(f"llama.cpp's Llama has no place for the weight '{name}'.")
             _add_weight(writer, target, _in_gguf_order(name, weight.float().cpu(), model), kind)
             advance(1)
-    factors = _rope_factors(model)
+    factors = rope_factors(model.config)
     if factors is not None:
         writer.add_tensor("rope_freqs.weight", factors)
 
@@ -168,17 +168,17 @@ def _in_gguf_order(name: str, weight: Tensor, model: LlamaForCausalLM) -> Tensor
     return rows.swapaxes(1, 2).reshape(weight.shape).contiguous()
 
 
-def _rope_factors(model: LlamaForCausalLM) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+def rope_factors(config: LlamaConfig) -> np.ndarray[Any, np.dtype[np.float32]] | None:
     """Return Llama 3's divisors of the rotary frequencies (head / 2,), or None for plain rotary embeddings.
 
     Formula: "The Llama 3 Herd of Models" (arXiv 2407.21783) as transformers computes it. Raises ModelError otherwise.
     """
-    rope = model.config.rope_parameters
+    rope = config.rope_parameters
     if rope["rope_type"] == "default":
         return None
     if rope["rope_type"] != "llama3":
         raise ModelError(f"Rotary embeddings of type '{rope['rope_type']}' cannot be written to GGUF yet.")
-    head = model.config.head_dim or model.config.hidden_size // model.config.num_attention_heads
+    head = config.head_dim or config.hidden_size // config.num_attention_heads
     frequencies = rope["rope_theta"] ** -(torch.arange(0, head, 2, dtype=torch.float32) / head)
     wavelengths = 2 * math.pi / frequencies
     low, high, context = rope["low_freq_factor"], rope["high_freq_factor"], rope["original_max_position_embeddings"]

@@ -19,6 +19,7 @@ from edullama.records import (
     Author,
     Card,
     Contender,
+    CrossLoss,
     Estimate,
     Manifest,
     ReferenceLoss,
@@ -35,6 +36,7 @@ from edullama.store import WAITING, Task, Workspace
 if TYPE_CHECKING:
     from edullama.evaluation.answerable import Groups
     from edullama.evaluation.findings import Contestant
+    from edullama.evaluation.knowledge import Rivals
     from edullama.evaluation.report import ReportData
 
 T = TypeVar("T")
@@ -48,6 +50,7 @@ class Sheet:
     answers: list[Answer]
     losses: list[ReferenceLoss]
     control_losses: list[ReferenceLoss]
+    cross_losses: list[CrossLoss]
 
 
 def run(work: Workspace, recipe: Recipe) -> Manifest:
@@ -60,15 +63,16 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     if not exam:
         raise InputError(f"{work.folder('prepare')}/exam.jsonl is empty: put flashcards into cards/ to be examined on.")
     task, support = work.begin("evaluate", recipe), _read_extra(work, "support.jsonl", Support) or []
-    sheets = [_examine(work, recipe, task, name, exam, controls) for name in CONTENDERS]
+    rivals = _choose_rivals(exam)
+    sheets = [_examine(work, recipe, task, name, exam, controls, rivals) for name in CONTENDERS]
     answers, groups = [answer for sheet in sheets for answer in sheet.answers], group(exam, support)
     verdicts, problems = _judge(recipe, task, groups, answers)
     authors = _read_extra(work, "authors.jsonl", Author)
     task.notes += _warn_of_relatives(recipe, authors or []) + _warn_of_silence(len(verdicts), problems)
     task.notes += warn_of_training(_looks(work), best_is_kept=recipe.finetune.patience is not None)
-    data = _measure(work, recipe, exam, controls, sheets, verdicts, support)
+    data = _measure(work, recipe, exam, controls, sheets, verdicts, support, rivals)
     data = replace(data, authors=authors, warnings=task.notes)
-    _save(task, data, [loss for sheet in sheets for loss in sheet.control_losses])
+    _save(task, data, sheets)
     task.write("report.html", render_report(data))
     waiting = {WAITING: len(problems)} if problems else {}
     return task.finish(
@@ -100,7 +104,7 @@ def _warn_of_silence(verdicts: int, problems: Sequence[str]) -> list[str]:
         return []
     return [
         f"{len(problems)} of {verdicts + len(problems)} comparisons have no verdict and count as missing; the next "
-        f"`edullama run` asks the judge for them again. The first: {problems[0]}"
+        f"run asks the judge for them again. The first: {problems[0]}"
     ]
 
 
@@ -110,8 +114,22 @@ def _cards(work: Workspace, recipe: Recipe, name: str) -> list[Card]:
     return cards[: recipe.evaluate.max_questions]
 
 
+def _choose_rivals(exam: Sequence[Card]) -> "Rivals":
+    """Return the most similar references of each question."""
+    from edullama.evaluation.knowledge import choose_rivals
+    from edullama.llm.embedding import embed
+
+    return choose_rivals(exam, embed)
+
+
 def _examine(
-    work: Workspace, recipe: Recipe, task: Task, name: Contender, exam: Sequence[Card], controls: Sequence[Card]
+    work: Workspace,
+    recipe: Recipe,
+    task: Task,
+    name: Contender,
+    exam: Sequence[Card],
+    controls: Sequence[Card],
+    rivals: "Rivals",
 ) -> Sheet:
     """Let one contender answer the exam and read all references; what an interrupted run has is not done again."""
     from edullama.evaluation.findings import Contestant
@@ -126,7 +144,8 @@ def _examine(
     losses = _reference_losses(task, model, tokenizer, name, [*exam, *controls])
     layers = model.config.num_hidden_layers
     contestant = Contestant(name, count_parameters(model), layers, _note(work, recipe, name))
-    return Sheet(contestant, answers, [losses[card.id] for card in exam], [losses[card.id] for card in controls])
+    own, other = ([losses[card.id] for card in cards] for cards in (exam, controls))
+    return Sheet(contestant, answers, own, other, _cross_losses(task, model, tokenizer, name, exam, rivals))
 
 
 def _reference_losses(
@@ -141,6 +160,21 @@ def _reference_losses(
         losses = reference_losses(model, tokenizer, cards, name)
         log.append(losses)
     return {loss.question_id: loss for loss in losses}
+
+
+def _cross_losses(
+    task: Task, model: Any, tokenizer: Any, name: Contender, exam: Sequence[Card], rivals: "Rivals"
+) -> list[CrossLoss]:
+    """Return a contender's losses of references after questions that are not theirs."""
+    from edullama.evaluation.knowledge import pairs_to_read
+    from edullama.llm.likelihood import cross_losses
+
+    log = task.log(f"cross-losses-{name}", CrossLoss)
+    losses = log.read()
+    if not losses:
+        losses = cross_losses(model, tokenizer, exam, pairs_to_read(rivals), name)
+        log.append(losses)
+    return losses
 
 
 def _caps(tokenizer: Any, exam: Sequence[Card]) -> list[int]:
@@ -197,6 +231,7 @@ def _measure(
     sheets: Sequence[Sheet],
     verdicts: list[Verdict],
     support: list[Support],
+    rivals: "Rivals",
 ) -> "ReportData":
     """Turn the sheets into figures with intervals, and gather what the report shows."""
     from edullama.evaluation.answerable import group
@@ -210,7 +245,10 @@ def _measure(
     losses = [loss for sheet in sheets for loss in sheet.losses]
     control_losses = [loss for sheet in sheets for loss in sheet.control_losses]
     likenesses = similarities(answers, exam, embed)
-    estimates = estimate_all(exam, controls, answers, losses, control_losses, likenesses, verdicts, support)
+    cross = [loss for sheet in sheets for loss in sheet.cross_losses]
+    estimates = estimate_all(
+        exam, controls, answers, losses, control_losses, likenesses, verdicts, support, cross, rivals
+    )
     groups = group(exam, support)
     return ReportData(
         title=recipe.course.title,
@@ -238,12 +276,13 @@ def _of(cards: Sequence[Card], losses: Sequence[ReferenceLoss]) -> list[Referenc
     return [loss for loss in losses if loss.question_id in ids]
 
 
-def _save(task: Task, data: "ReportData", control_losses: list[ReferenceLoss]) -> None:
+def _save(task: Task, data: "ReportData", sheets: Sequence[Sheet]) -> None:
     """Write everything that figures, plots and report were made from."""
     for name in CONTENDERS:
         task.write_records(f"answers/{name}.jsonl", [answer for answer in data.answers if answer.model == name])
     task.write_records("losses.jsonl", data.losses)
-    task.write_records("control_losses.jsonl", control_losses)
+    task.write_records("control_losses.jsonl", [loss for sheet in sheets for loss in sheet.control_losses])
+    task.write_records("cross_losses.jsonl", [loss for sheet in sheets for loss in sheet.cross_losses])
     task.write_records("similarities.jsonl", data.similarities)
     task.write_records("verdicts.jsonl", data.verdicts)
     task.write("estimates.json", TypeAdapter(list[Estimate]).dump_json(list(data.estimates), indent=1))

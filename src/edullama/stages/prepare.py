@@ -12,7 +12,7 @@ from edullama.dataset.debris import clean_slides
 from edullama.dataset.entries import make_entries
 from edullama.dataset.leaks import find_leaks
 from edullama.dataset.near_duplicates import find_near_pairs
-from edullama.dataset.pairs import explanation_pairs, question_pairs
+from edullama.dataset.pairs import explanation_pairs, question_pairs, statement_pairs
 from edullama.dataset.repeats import drop_repeats
 from edullama.dataset.split import drop_doubles, drop_known, drop_near_exam_files, split_cards
 from edullama.dataset.support import find_support
@@ -64,7 +64,7 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     support, leaks = find_support(exam, slides, _embed), find_leaks(exam, questions, entries)
     dropped = repeated + poor_slides + poor_cards + copies + poor_controls + undrafted
     windows = make_windows(entries, recipe.prepare.window, recipe.prepare.stride)
-    pairs = explanation_pairs(cleaned) + question_pairs(drafts)
+    pairs = explanation_pairs(cleaned) + statement_pairs(cleaned) + question_pairs(drafts)
     task.write_records("entries.jsonl", entries)
     task.write_records("windows.jsonl", windows)
     task.write_records("pairs.jsonl", pairs)
