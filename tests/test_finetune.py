@@ -14,7 +14,7 @@ WINDOWS = [Window(f"l:{n}", "l", f"The adapter lies in folder {n}.", (f"l:{n}",)
 
 @pytest.fixture
 def recipe(llama_folder: Path) -> Recipe:
-    settings = Finetune(rank=4, alpha=8, max_steps=3, looks=2, patience=1)
+    settings = Finetune(learn=("window",), rank=4, alpha=8, max_steps=3, looks=2, patience=1)
     return Recipe(course=Course(model=str(llama_folder)), finetune=settings)
 
 

@@ -110,7 +110,7 @@ Linear = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finetune:
     train: Literal["lora", "full"] = "lora"  # an adapter on a frozen base, or every weight
-    learn: tuple[TextKind, ...] = ("window",)  # what of the course: windows of slides, pairs of the other kinds
+    learn: tuple[TextKind, ...] = ("explanation", "statement")  # window: plain slides; the others: pairs
     quantize: Literal["nf4", "none"] = "nf4"  # how the frozen base is held; none: in full precision
     checkpointing: Literal["auto", "always", "never"] = "auto"  # compute activations twice; auto: on GPUs, or if short
     rank: int = 16  # of the LoRA adapter

@@ -137,6 +137,12 @@ def test_german_statements_are_asked_for_in_german() -> None:
     assert asked(slide(text, title="Der Stapel", language="de")) == [(prompt, text)]
 
 
+def test_statements_in_other_languages_are_asked_for_in_english() -> None:
+    text = "Une pile est une liste qui ne grandit que par un bout."
+    prompt = "What does the lecture say about grandit (La pile)?"
+    assert asked(slide(text, title="La pile", language="fr")) == [(prompt, text)]
+
+
 def test_short_lines_code_and_titles_state_nothing() -> None:
     code = block("stack.push(1) and then stack.pop() and then nothing more", "code")
     title = "Why a stack is better than a queue here"

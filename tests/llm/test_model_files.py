@@ -161,5 +161,5 @@ def test_a_damaged_tokenizer_is_not_taken_for_a_missing_one(folder: Path) -> Non
 
 def test_a_file_that_is_no_gguf_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("a note")
-    with pytest.raises(ModelError, match="notes.txt: a file"):
+    with pytest.raises(ModelError, match=r"notes\.txt: a file"):
         load_model(str(tmp_path / "notes.txt"))

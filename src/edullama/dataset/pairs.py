@@ -37,11 +37,14 @@ def explanation_pairs(slides: Sequence[Slide]) -> list[Pair]:
 
 
 def statement_pairs(slides: Sequence[Slide]) -> list[Pair]:
-    """Pair each sentence of a slide with the question what the lecture says about its longest word, under its title."""
+    """Pair each sentence of a slide with the question what the lecture says about its longest word, under its title.
+
+    Lectures in other languages than ours are asked in English, so that nothing of them is lost.
+    """
     return [
         _recall(slide, sentence, word)
         for slide in slides
-        if slide.kind == "content" and slide.language in RECALL
+        if slide.kind == "content"
         for sentence in _sentences(slide)
         if (word := _longest_word(sentence))
     ]
@@ -86,7 +89,7 @@ def _explain(lecture: str, prompt: str, slides: Sequence[Slide]) -> Pair:
 
 def _recall(slide: Slide, sentence: str, word: str) -> Pair:
     about = f"{word} ({slide.title})" if slide.title else word
-    prompt = RECALL[slide.language].format(about)
+    prompt = RECALL.get(slide.language, RECALL["en"]).format(about)
     id = stable_id(slide_id(slide), prompt, sentence)
     return Pair(id, "statement", slide.lecture, prompt, sentence, (slide_id(slide),))
 
