@@ -20,7 +20,7 @@ EXAM = [Card(f"q{n:02}", "a", f"What is fact {n}?", f"It is fact {n} of the lect
 CONTROLS = [Card(f"c{n}", "cheese", f"What is cheese {n}?", f"It is cheese {n}.", "controls.tsv") for n in range(4)]
 SUPPORT = [Support(card.id, ("a:1", "a:3"), 0.9, 0.8, card.id < "q11") for card in EXAM]
 SMALL: dict[str, Any] = {
-    "finetune": {"rank": 2, "max_steps": 1, "quantize": "none"},
+    "finetune": {"learn": ["window"], "rank": 2, "max_steps": 1, "quantize": "none"},
     "shrink": {"layers": 3},
     "distill": {"max_steps": 1, "max_new_tokens": 4},
 }

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 
@@ -57,3 +59,29 @@ def test_a_defect_in_a_job_is_raised_with_its_traceback() -> None:
 
 def test_no_jobs_need_no_workers() -> None:
     assert results() == {}
+
+
+SWALLOWED = """
+import os, signal
+from edullama.workers import Job, remember_interrupts, work_through
+
+class Hook:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def double(items):
+    yield from (2 * item for item in items)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+remember_interrupts()
+Hook()
+try:
+    print(list(work_through([Job(double, (), [1, 2])], 1)))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_that_was_lost_in_a_hook_still_ends_the_work() -> None:
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=True)
+    assert "KeyboardInterrupt" in done.stderr and done.stdout == "interrupted\n"

@@ -236,7 +236,9 @@ def _bring_up_to_date(stage: "Stage", work: "Workspace", recipe: "Recipe") -> "M
 def _run_stage(name: str, work: "Workspace", recipe: "Recipe") -> "Manifest":
     from edullama.progress import announce
     from edullama.summary import describe
+    from edullama.workers import remember_interrupts
 
+    remember_interrupts()
     if name not in MADE_OF_TEXT and "torch" not in sys.modules:
         announce("loading torch")
     with _interruptible("Run the same command again to go on from here."):

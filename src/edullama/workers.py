@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -56,6 +57,24 @@ class WorkerError(RuntimeError):
     """A defect of our own in a worker, with its traceback."""
 
 
+interrupted = threading.Event()  # Ctrl-C came
+
+
+def remember_interrupts() -> None:
+    """Let Ctrl-C be remembered beside what it raises, where it would end the program.
+
+    What it raises amid a callback of a library written in C is printed there and forgotten; then `work_through` raises
+    it again.
+    """
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+
+
 def work_through(jobs: Iterable[Job], count: int, limits: Limits = Limits()) -> Iterator[Done]:
     """Yield (job, item, result) as results come in; a result is `Lost` where the item ended its worker.
 
@@ -72,6 +91,8 @@ def work_through(jobs: Iterable[Job], count: int, limits: Limits = Limits()) -> 
             if not busy:
                 return
             ready = wait([worker.link for worker in busy], TICK)
+            if interrupted.is_set():
+                raise KeyboardInterrupt
             for worker in busy:
                 if worker.link in ready:
                     yield from worker.receive()

@@ -63,5 +63,8 @@ def _choose_texts(work: Workspace, kinds: Collection[str]) -> list[Window | Pair
     if set(kinds) - {"window"}:
         texts += [pair for pair in work.read("prepare", "pairs.jsonl", Pair) if pair.kind in kinds]
     if not texts:
-        raise InputError(f"{work.folder('prepare')} holds no text of the kinds {', '.join(kinds)} to train on.")
+        raise InputError(
+            f"{work.folder('prepare')} holds no text of the kinds {', '.join(kinds)} to train on. "
+            "`edullama status` counts what there is; 'finetune.learn' in course.toml says what is learnt."
+        )
     return texts
