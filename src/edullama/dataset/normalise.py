@@ -86,10 +86,11 @@ def normalise_by_rules(cards: Sequence[Card]) -> list[Card]:
     texts = [text for card in cards for text in (card.question, card.reference)]
     usual = _usual_language(texts)
     seen = words_inside(texts)
-    usage = _look_up({term.lower() for card in cards if _is_term(term := _tidy(card.question))}, " ".join(texts))
+    fronts = [_tidy(card.question) for card in cards]
+    usage = _look_up({front.lower() for front in fronts if _is_term(front)}, " ".join(texts))
     return [
-        replace(card, question=_ask(card, usual, seen, usage), reference=_end_sentence(_tidy(card.reference)))
-        for card in cards
+        replace(card, question=_ask(front, card, usual, seen, usage), reference=_end_sentence(_tidy(card.reference)))
+        for front, card in zip(fronts, cards, strict=True)
     ]
 
 
@@ -180,9 +181,8 @@ def _look_up(terms: Set[str], plain: str) -> _Usage:
     return _Usage(articles, several)
 
 
-def _ask(card: Card, usual: str, seen: Counter[str], usage: _Usage) -> str:
+def _ask(text: str, card: Card, usual: str, seen: Counter[str], usage: _Usage) -> str:
     """Return the card's front as a complete question, where it is one or a term; else as it is."""
-    text = _tidy(card.question)
     if ASKS.match(text):
         return _close(re.sub(r"\s*:$", "", text), "?")
     if TELLS_TO.match(text):

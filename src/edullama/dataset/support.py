@@ -83,12 +83,13 @@ def _concatenate(arrays: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
 
 def _best_slides(index: _Index, words: Iterable[str]) -> list[int]:
     """Return the slides that say most of these words, best first; none that says nothing of them."""
-    scores = np.zeros(len(index.stems), np.float32)
-    for word in words:
-        if (number := index.numbers.get(word)) is not None:
-            places = slice(index.starts[number], index.starts[number + 1])
-            if places.stop - places.start <= MOST_HOLDERS:
-                scores[index.slides[places]] += index.weights[places]
+    numbers = [index.numbers[word] for word in words if word in index.numbers]
+    places = [slice(index.starts[number], index.starts[number + 1]) for number in numbers]
+    telling = [place for place in places if place.stop - place.start <= MOST_HOLDERS]
+    if not telling:
+        return []
+    holders, weights = (np.concatenate([row[place] for place in telling]) for row in (index.slides, index.weights))
+    scores = np.bincount(holders, weights, minlength=len(index.stems))
     found = []
     for _ in range(min(BEST, len(scores))):
         best = int(scores.argmax())
