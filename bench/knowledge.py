@@ -30,7 +30,8 @@ from edullama.llm import qlora
 from edullama.llm.embedding import embed
 from edullama.llm.likelihood import cross_losses, reference_losses, text_losses
 from edullama.llm.models import load_model, load_tokenizer
-from edullama.recipe import Recipe, read_recipe
+from edullama.recipe import Recipe
+from edullama.recipe_file import read_recipe
 from edullama.records import Card
 from edullama.store import Workspace
 from forms import FORMS, Text

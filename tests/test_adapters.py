@@ -9,7 +9,7 @@ import pytest
 from edullama.adapters import find_adapters, list_adapters
 from edullama.asking import converse_with_several
 from edullama.errors import InputError
-from edullama.recipe import read_recipe
+from edullama.recipe_file import read_recipe
 
 
 @pytest.fixture(scope="module")

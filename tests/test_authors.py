@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from edullama.recipe import Recipe, parse_recipe
+from edullama.recipe import Recipe
+from edullama.recipe_file import parse_recipe
 from edullama.records import Author, Block, BlockKind, Card, Draft, Method, Slide
 from edullama.stages.authors import list_authors, warn_of_relatives
 

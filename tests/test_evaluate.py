@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from edullama.files import to_json, write_file
-from edullama.recipe import Recipe, parse_recipe
+from edullama.recipe import Recipe
+from edullama.recipe_file import parse_recipe
 from edullama.records import Answer, Author, Card, Question, Support, Verdict, Window, Winner
 from edullama.stages import distill, evaluate, finetune, shrink
 from edullama.store import Status, Workspace, find_stage

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from edullama.errors import RecipeError
-from edullama.recipe import BUILTIN, Recipe, parse_recipe, read_recipe, setting_names
+from edullama.recipe import BUILTIN, Recipe
+from edullama.recipe_file import parse_recipe, read_recipe, setting_names
 from edullama.store import STAGES
 
 RECIPES = Path(__file__).parents[1] / "recipes"

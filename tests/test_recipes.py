@@ -8,7 +8,7 @@ from transformers import LlamaConfig
 
 from edullama.llm.memory import Machine, estimate
 from edullama.llm.qlora import finetune
-from edullama.recipe import read_recipe
+from edullama.recipe_file import read_recipe
 from edullama.records import Window
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))

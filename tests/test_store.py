@@ -5,7 +5,8 @@ import pytest
 
 from edullama.errors import InputError
 from edullama.files import read_jsonl, write_file
-from edullama.recipe import Recipe, parse_recipe
+from edullama.recipe import Recipe
+from edullama.recipe_file import parse_recipe
 from edullama.records import Entry, Manifest, Question
 from edullama.store import STAGES, Status, Task, Workspace, find_stage
 

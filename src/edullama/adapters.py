@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edullama.errors import InputError
-from edullama.recipe import read_recipe
+from edullama.recipe_file import read_recipe
 
 FACTS = "3-finetune/adapter/edullama.json"  # written beside every adapter
 

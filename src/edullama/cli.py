@@ -260,7 +260,7 @@ def _interruptible(advice: str) -> "Iterator[None]":
 
 
 def _recipe(course: Path, overrides: list[str]) -> "Recipe":
-    from edullama.recipe import read_recipe
+    from edullama.recipe_file import read_recipe
 
     return read_recipe(course / "course.toml", tuple(overrides))
 

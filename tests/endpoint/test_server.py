@@ -12,7 +12,8 @@ import pytest
 from edullama.endpoint.client import connect
 from edullama.endpoint.server import serve_model
 from edullama.errors import EndpointError, ModelError
-from edullama.recipe import Endpoint, parse_recipe
+from edullama.recipe import Endpoint
+from edullama.recipe_file import parse_recipe
 from edullama.records import Prompt
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from edullama.endpoint.client import connect
 from edullama.errors import EndpointError, RecipeError
-from edullama.recipe import Endpoint, Recipe, parse_recipe, read_recipe
+from edullama.recipe import Endpoint, Recipe
+from edullama.recipe_file import parse_recipe, read_recipe
 from edullama.records import Prompt, Reply
 from tests.endpoint.faults import Peer, serve
 
