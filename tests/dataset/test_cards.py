@@ -99,13 +99,9 @@ def test_an_empty_card_file_is_refused_as_empty(tmp_path: Path, name: str) -> No
         read_text(tmp_path, name, "\n \n")
 
 
-def test_prose_among_the_cards_is_passed_over_and_told_with_its_first_lines(tmp_path: Path) -> None:
-    told: list[str] = []
-    (tmp_path / "notes.md").write_text("# On trees\n\nThey have leaves.\n")
-    cards, (dropped,) = read_cards(tmp_path / "notes.md", "cards/notes.md", tell=told.append)
-    begins = "It begins: '# On trees' / 'They have leaves.'"
-    assert (cards, dropped.text) == ([], begins)
-    assert told == [f"cards/notes.md: no flashcard found, passed over. {begins}"]
+def test_prose_among_the_cards_is_refused_with_its_first_lines(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no flashcard found.* It begins: '# On trees' / 'They have leaves\.'"):
+        read_text(tmp_path, "notes.md", "# On trees\n\nThey have leaves.\n")
 
 
 def test_reasons_why_a_note_is_no_card(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from edullama.errors import InputError
 from tests.dataset.reading import read_text, reasons, sides
 
 
@@ -51,8 +52,9 @@ def test_images_of_cards_are_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\\section{Intro} Prose.", "\\newcommand{\\card}[2]{#1}"])
-def test_latex_without_cards_is_no_card_file(tmp_path: Path, text: str) -> None:
-    assert reasons(read_text(tmp_path, "lecture.tex", text)[1]) == ["not a card file we read"]
+def test_latex_without_cards_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"lecture\.tex: no flashcard found"):
+        read_text(tmp_path, "lecture.tex", text)
 
 
 @pytest.mark.parametrize("text", ["\\begin{flashcard}{What is a?} A letter", "\\card{What is a?}{A letter"])

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from edullama.errors import InputError
 from tests.dataset.reading import read_text, reasons, sides
 
 LEAF = ("What is a leaf?", "An end node.")
@@ -82,5 +83,6 @@ def test_a_question_with_choices_and_code_is_kept_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# Notes\n\nProse.\n", "## Links\n\nhttp://x\n", "**Bold**\n\nText, is it?\n"])
-def test_markdown_without_cards_is_no_card_file(tmp_path: Path, text: str) -> None:
-    assert reasons(read_text(tmp_path, "notes.md", text)[1]) == ["not a card file we read"]
+def test_markdown_without_cards_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"notes\.md: no flashcard found"):
+        read_text(tmp_path, "notes.md", text)

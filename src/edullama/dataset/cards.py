@@ -27,7 +27,6 @@ TABLE_READERS: dict[str, Callable[[Path, Columns], Deck]] = {
     ".tsv": read_table, ".csv": read_table, ".txt": read_table, ".db": read_database, ".sqlite": read_database,
     ".sqlite3": read_database, ".json": read_json, ".jsonl": read_json, ".ndjson": read_json,
 }  # fmt: skip
-PROSE = {".md", ".markdown", ".tex"}  # without a card, no card file
 BINARY = {".apkg", ".colpkg", ".anki2", ".anki21", ".db", ".sqlite", ".sqlite3"}
 NO_CARDS = re.compile(r"(?:readme|licen[cs]e|copying|contributing|thumbs\.db)\b|\.", re.IGNORECASE)
 SPREADSHEETS = {".xlsx", ".xls", ".ods"}
@@ -53,10 +52,6 @@ def read_cards(
     if NO_CARDS.match(path.name) or suffix not in READERS | TABLE_READERS:
         return [], [Rejection(source, _why_pass_over(path), "")]
     deck = _read(path, columns or Columns())
-    if not deck.notes and suffix in PROSE:
-        if tell:
-            tell(f"{source}: no flashcard found, passed over. {_first_lines(path, [])}")
-        return [], [Rejection(source, "not a card file we read", _first_lines(path, []))]
     cards, dropped = _judge(deck, source)
     if not cards:
         how = f" (read as {deck.guess})" if deck.guess else ""
