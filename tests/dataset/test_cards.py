@@ -5,7 +5,6 @@ import genanki
 import pytest
 
 from edullama.dataset.card_text import plain_text
-from edullama.dataset.cards import read_cards
 from edullama.errors import InputError
 from edullama.records import Rejection
 from tests.dataset.reading import read, read_text, reasons, sides
