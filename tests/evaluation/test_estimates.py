@@ -44,6 +44,18 @@ def test_knowledge_is_positive_where_the_own_exam_gained_more_than_the_controls(
     assert found["reference_loss_wins.teacher-base"].mean == 1.0
 
 
+def test_knowledge_compares_with_controls_whose_references_are_as_long() -> None:
+    own, short, long = (Card(name, "a", f"What is {name}?", "A thing.", "a.tsv") for name in ("own", "short", "long"))
+    losses = [ReferenceLoss("own", "base", 3.0, 20), ReferenceLoss("own", "teacher", 2.0, 20)]
+    controls = [
+        ReferenceLoss("short", "base", 3.0, 4), ReferenceLoss("short", "teacher", 2.0, 4),
+        ReferenceLoss("long", "base", 3.0, 22), ReferenceLoss("long", "teacher", 2.8, 22),
+    ]  # fmt: skip
+    found = figures(*estimate_all([own], [short, long], [], losses, controls, [], []))
+    assert found["knowledge.teacher"].mean == pytest.approx(1.0 - 0.2), "the short one gained as much, by style"
+    assert found["control_loss.teacher-base"].n == 2
+
+
 def test_an_absent_contender_gives_figures_without_a_value_and_all_questions_missing() -> None:
     losses = [loss for loss in LOSSES if loss.model in ("base", "teacher")]
     found = figures(*estimate_all(CARDS, CONTROLS, [], losses, [], [], []))

@@ -1,7 +1,8 @@
 """Every figure of an evaluation, in one list and one order: the headline figures come first.
 
 Losses are nats per token of the reference answer. `reference_loss.X-base` is X minus base: negative is better.
-`knowledge.X` is the gain, base minus X, on the course's own exam minus the gain on control cards: positive is better.
+`knowledge.X` is the gain, base minus X, on the course's own exam minus the gain on those control cards whose references
+are as long: positive is better.
 `identified.X` is the share of questions that pick their own reference out of the most similar ones, and
 `question_information` how much likelier a reference is after its question than after others: see knowledge.py.
 `answerable` is the share of exam questions that the slides can answer. All others rest on those, as long as there are
@@ -16,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from edullama.evaluation.answerable import group
 from edullama.evaluation.judge import settle
-from edullama.evaluation.knowledge import Rivals, by_pair, identified, question_information
+from edullama.evaluation.knowledge import Rivals, by_pair, identified, match_by_length, question_information
 from edullama.evaluation.statistics import (
     Scores,
     Statistic,
@@ -101,7 +102,7 @@ def estimate_all(
         own = Table(ids, tabulate(losses, lambda loss: loss.nats))
         cosines = Table(ids, tabulate(similarities, lambda similarity: similarity.cosine))
         return [
-            *_loss_figures(own, other),
+            *_loss_figures(own, other, _matched(own, other, [*losses, *control_losses])),
             *_recognition_figures(ids, cross_losses, rivals),
             *_cosine_figures(cosines),
             *_health_figures(ids, answers),
@@ -137,11 +138,18 @@ def repetition(text: str) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def _loss_figures(own: Table, control: Table) -> list[Estimate]:
+def _matched(own: Table, control: Table, losses: Sequence[ReferenceLoss]) -> Table:
+    """Return the control's losses for as many cards as are asked of the course, their references as long as its."""
+    tokens = {loss.question_id: loss.tokens for loss in losses}
+    lengths = ({card: tokens.get(card, 0) for card in table.ids} for table in (own, control))
+    return Table(match_by_length(*lengths), control.columns)
+
+
+def _loss_figures(own: Table, control: Table, matched: Table) -> list[Estimate]:
     return [
         *(_difference("reference_loss", own, contender) for contender in CHANGED),
         *(_difference("control_loss", control, contender) for contender in CHANGED),
-        *(_knowledge(own, control, contender) for contender in CHANGED),
+        *(_knowledge(own, matched, contender) for contender in CHANGED),
         *(_difference("reference_loss_median", own, contender, statistic="median") for contender in CHANGED),
         *(_difference("reference_loss", own, "student", other) for other in ("teacher", "shrunk")),
         *(_wins("reference_loss_wins", own, "base", contender, contender) for contender in CHANGED),
