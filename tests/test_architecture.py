@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "edullama"
-FOUNDATION = {"recipe", "records", "errors", "progress"}
+FOUNDATION = {"recipe", "records", "errors", "progress", "health"}
 NOUNS = {"lectures", "dataset", "llm", "endpoint", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "records": set(),
     "progress": set(),
+    "health": {"records"},
     "recipe": set(),
     "recipe_file": {"recipe", "errors"},
     "files": {"errors", "records"},

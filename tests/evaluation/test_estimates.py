@@ -2,7 +2,8 @@
 
 import pytest
 
-from edullama.evaluation.estimates import estimate_all, gain, repetition
+from edullama.evaluation.estimates import estimate_all, gain
+from edullama.health import repetition
 from edullama.records import Answer, Card, CrossLoss, Estimate, ReferenceLoss, Similarity, Support, Verdict, Winner
 
 

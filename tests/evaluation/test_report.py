@@ -339,11 +339,14 @@ def test_cautions_name_what_weakens_the_figures() -> None:
         replace(own(-0.5, -0.7, -0.3), missing=3),
         Estimate("cut_off.teacher", 0.25, 0.1, 0.4, 12, 0),
         Estimate("repetition.student", 0.6, 0.5, 0.7, 12, 0),
+        Estimate("dictionary.base", 0.95, 0.9, 1.0, 12, 0),
+        Estimate("dictionary.student", 0.6, 0.5, 0.7, 12, 0),
     ]
     contestants = [Contestant("base", 100, 30), Contestant("student", 60, 19)]
     found = "\n".join(cautions(estimates, contestants, questions=12, controls=0))
     assert "only 12 questions" in found and "no control cards" in found and "teacher 3" in found
     assert "25\u00a0% of the teacher's answers were cut off" in found and "The student repeats itself" in found
+    assert "Only 60\u00a0% of the student's words stand in a dictionary, 95\u00a0% of the base's." in found
     assert "keeps 19 of 30 layers" in found
 
 

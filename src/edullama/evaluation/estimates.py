@@ -27,6 +27,7 @@ from edullama.evaluation.statistics import (
     share,
     win_share,
 )
+from edullama.health import dictionary_share, repetition
 from edullama.records import (
     CONTENDERS,
     Answer,
@@ -41,7 +42,6 @@ from edullama.records import (
 )
 
 COSINE_TIE = 0.005  # cosines closer than this say nothing about which answer is better
-GRAM = 4  # words: an n-gram this long seldom recurs in a sound answer
 APART = "unanswerable."
 COURSES_OWN = ("knowledge.", "control_loss.")  # say nothing of questions that the slides cannot answer
 CHANGED = tuple(contender for contender in CONTENDERS if contender != "base")
@@ -131,13 +131,6 @@ def gain(difference: Estimate) -> Estimate:
     return Estimate(difference.name, mean, low, high, difference.n, difference.missing)
 
 
-def repetition(text: str) -> float:
-    """Return the share of an answer's 4-grams that it has said before; 0 where it is too short to repeat itself."""
-    words = text.casefold().split()
-    grams = list(zip(*(words[start:] for start in range(GRAM)), strict=False))
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
-
-
 def _matched(own: Table, control: Table, losses: Sequence[ReferenceLoss]) -> Table:
     """Return the control's losses for as many cards as are asked of the course, their references as long as its."""
     tokens = {loss.question_id: loss.tokens for loss in losses}
@@ -189,12 +182,13 @@ def _health_figures(ids: Iterable[str], answers: Sequence[Answer]) -> list[Estim
     ids = list(ids)
     words = Table(ids, tabulate(answers, lambda answer: float(len(answer.text.split()))))
     repeated = Table(ids, tabulate(answers, lambda answer: repetition(answer.text)))
+    real = Table(ids, tabulate(answers, lambda answer: dictionary_share(answer.text)))
     cut = Table(ids, tabulate(answers, lambda answer: float(answer.finish == "length")))
     shares = (
         share(f"cut_off.{name}", sum(cut.column(name).values()), len(cut.column(name)), cut.missing(name))
         for name in CONTENDERS
     )
-    return [*_levels("answer_words", words), *shares, *_levels("repetition", repeated)]
+    return [*_levels("answer_words", words), *shares, *_levels("repetition", repeated), *_levels("dictionary", real)]
 
 
 def _verdict_figures(ids: Sequence[str], verdicts: Sequence[Verdict]) -> list[Estimate]:

@@ -10,6 +10,7 @@ from edullama.records import Estimate
 SMALL_EXAM = 30  # questions: below, an interval says little and a percentile interval is a little too narrow
 CUT_OFF_LIMIT = 0.1  # of the answers
 REPETITION_LIMIT = 0.3  # of an answer's 4-grams
+DICTIONARY_LIMIT = 0.9  # of the share of dictionary words in the base's answers
 LAYERS_LIMIT = 1 / 3  # removing more than this share is known to need long healing
 NO_BREAK = "\u00a0"  # a space at which no line ends
 MISSING = Estimate("", None, None, None, 0, 0)
@@ -202,6 +203,11 @@ def _unhealthy(figures: Mapping[str, Estimate]) -> list[str]:
             found.append(f"{percent(cut)} of the {name}'s answers were cut off at the length limit.")
         if (repeated.mean or 0) > REPETITION_LIMIT:
             found.append(f"The {name} repeats itself: {percent(repeated)} of its four-word sequences were said before.")
+        real, sound = figures.get(f"dictionary.{name}", MISSING), figures.get("dictionary.base", MISSING)
+        if real.mean is not None and real.mean < DICTIONARY_LIMIT * (sound.mean or 0):
+            found.append(
+                f"Only {percent(real)} of the {name}'s words stand in a dictionary, {percent(sound)} of the base's."
+            )
     return found
 
 
