@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edullama.dataset.held_out import general_texts
+from edullama.dataset.held_out import general_texts, hold_out
 from edullama.evaluation.knowledge import (
     by_pair,
     choose_rivals,
@@ -30,6 +30,7 @@ from edullama.llm import qlora
 from edullama.llm.embedding import embed
 from edullama.llm.likelihood import cross_losses, reference_losses, text_losses
 from edullama.llm.models import load_model, load_tokenizer
+from edullama.llm.replay import replay_for
 from edullama.recipe import Recipe
 from edullama.recipe_file import read_recipe
 from edullama.records import Card
@@ -99,11 +100,14 @@ class Examiner:
 
     def try_form(self, form: str, settings: Sequence[str]) -> dict[str, Any]:
         """Train a teacher on a form of the course, and return its row, which is also kept."""
-        texts, started = FORMS[form](self.work), time.monotonic()
+        learnt = FORMS[form](self.work)
+        course, recipe, started = self.recipe.course, self.recipe.finetune, time.monotonic()
+        texts = hold_out(learnt, recipe.held_out)[0]
+        texts += replay_for(course.model, texts, recipe, course.seed)
         with tempfile.TemporaryDirectory() as folder:
-            qlora.finetune(self.recipe.course.model, texts, self.recipe.finetune, self.recipe.course.seed, Path(folder))
+            qlora.finetune(course.model, texts, recipe, course.seed, Path(folder))
             seconds = time.monotonic() - started
-            teacher = qlora.load_teacher(Path(folder) / "adapter", self.recipe.course.model)
+            teacher = qlora.load_teacher(Path(folder) / "adapter", course.model)
         row = {"form": form, "settings": list(settings), "texts": len(texts), "tokens": self.count(texts),
                "seconds": round(seconds), **self.compare(self.read(teacher, form))}  # fmt: skip
         with (self.work.root / "knowledge.jsonl").open("a") as file:

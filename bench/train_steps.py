@@ -68,6 +68,8 @@ def train_ours(job: dict[str, Any], watch: Stopwatch) -> None:
     from edullama.records import Window
 
     settings = Finetune(
+        rank=16,
+        alpha=32,
         quantize=job["quantize"],
         dropout=job["dropout"],
         batch_size=job["batch"],

@@ -8,20 +8,22 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "edullama"
-FOUNDATION = {"recipe", "records", "errors", "progress", "health"}
+FOUNDATION = {"recipe", "records", "manifest", "errors", "progress", "health"}
 NOUNS = {"lectures", "dataset", "llm", "endpoint", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "records": set(),
+    "manifest": set(),
     "progress": set(),
     "health": {"records"},
     "recipe": set(),
     "recipe_file": {"recipe", "errors"},
-    "files": {"errors", "records"},
+    "files": {"errors", "manifest"},
     "store": {"files", *FOUNDATION},
     "cache": {"records"},
     "workers": set(),
     **{noun: {noun, *FOUNDATION} for noun in NOUNS},
+    "llm": {"llm", "files", *FOUNDATION},
     "lectures": {"lectures", "cache", "workers", *FOUNDATION},
     "endpoint": {"endpoint", "cache", *FOUNDATION},
     "stages": {"stages", "store", "files", "cache", *NOUNS, *FOUNDATION},

@@ -20,7 +20,7 @@ ENTRIES = [
 
 @pytest.fixture
 def recipe(llama_folder: Path) -> Recipe:
-    return Recipe(course=Course(model=str(llama_folder)), finetune=Finetune(rank=4, alpha=8, epochs=2))
+    return Recipe(course=Course(model=str(llama_folder)), finetune=Finetune(rank=4, alpha=8, epochs=2, batch_size=2))
 
 
 def test_both_forms_learn_the_same_slides_and_neither_those_that_are_watched() -> None:

@@ -27,7 +27,7 @@ def prepare(folder: Path, windows: list[Window]) -> Workspace:
 def test_a_share_of_the_texts_is_watched_and_not_learnt(tmp_path: Path, recipe: Recipe) -> None:
     work = prepare(tmp_path, WINDOWS)
     manifest = finetune.run(work, recipe)
-    assert manifest.counts == {"texts": 38, "held_out": 2, "steps": 3}
+    assert manifest.counts == {"texts": 38, "replay": 1, "held_out": 2, "steps": 3}
     looks = work.read("finetune", "watch.jsonl", Watch)
     assert [look.step for look in looks] == [0, 2, 3]
     assert all(look.held_out and look.general for look in looks)
@@ -43,6 +43,6 @@ def test_a_share_of_the_texts_is_watched_and_not_learnt(tmp_path: Path, recipe: 
 def test_a_small_course_learns_all_and_says_that_patience_has_nothing_to_go_by(tmp_path: Path, recipe: Recipe) -> None:
     work = prepare(tmp_path, WINDOWS[:39])
     manifest = finetune.run(work, recipe)
-    assert manifest.counts == {"texts": 39, "held_out": 0, "steps": 3}
+    assert manifest.counts == {"texts": 39, "replay": 1, "held_out": 0, "steps": 3}
     assert manifest.notes == ["finetune.patience had nothing to go by: no text was held out of so few."]
     assert [look.held_out for look in work.read("finetune", "watch.jsonl", Watch)] == [None, None, None]

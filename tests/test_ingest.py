@@ -14,8 +14,9 @@ import pymupdf
 import pytest
 
 from edullama.errors import InputError
+from edullama.manifest import Manifest
 from edullama.recipe import Ingest, Recipe
-from edullama.records import Failure, Manifest, Reading, Slide
+from edullama.records import Failure, Reading, Slide
 from edullama.stages import ingest
 from edullama.store import Workspace
 

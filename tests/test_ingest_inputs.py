@@ -18,8 +18,8 @@ from pptx import Presentation
 from pptx.util import Pt
 
 from edullama.lectures import reading
+from edullama.manifest import Manifest
 from edullama.recipe import Ingest, Recipe
-from edullama.records import Manifest
 from edullama.stages import ingest
 from edullama.store import Workspace, find_stage
 from edullama.workers import Limits

@@ -11,8 +11,9 @@ from transformers import AutoTokenizer
 
 from edullama.errors import EndpointError, InputError
 from edullama.files import from_json, to_json
+from edullama.manifest import Manifest
 from edullama.recipe import Course, Endpoint, Prepare, Recipe
-from edullama.records import Block, Card, Entry, Manifest, Removed, Slide, TokenCounts, Window
+from edullama.records import Block, Card, Entry, Removed, Slide, TokenCounts, Window
 from edullama.stages import prepare
 from edullama.store import Workspace
 

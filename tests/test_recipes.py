@@ -56,4 +56,4 @@ def test_the_papers_recipe_is_the_papers() -> None:
     assert recipe.course.model == "meta-llama/Llama-2-7b-hf"
     assert recipe.prepare.window == 4
     assert (recipe.finetune.quantize, recipe.finetune.optimizer) == ("nf4", "paged_adamw_32bit")
-    assert recipe.shrink.layers == 11
+    assert (recipe.shrink.layers, recipe.shrink.choose) == (11, "even")

@@ -5,9 +5,10 @@ import pytest
 
 from edullama.errors import InputError
 from edullama.files import read_jsonl, write_file
+from edullama.manifest import Manifest
 from edullama.recipe import Recipe
 from edullama.recipe_file import parse_recipe
-from edullama.records import Entry, Manifest, Question
+from edullama.records import Entry, Question
 from edullama.store import STAGES, Status, Task, Workspace, find_stage
 
 QUESTION = Question("1a", "Größen", "Was ist ein Fenster?", "a.tsv")

@@ -95,7 +95,7 @@ def test_lectures_in_models_and_report_out(tmp_path: Path) -> None:
 
 
 TINY = [
-    "[finetune]", "rank = 4", "epochs = 6", "batch_size = 1",
+    "[finetune]", "rank = 4", "alpha = 8", "epochs = 6", "batch_size = 1",
     "[shrink]", "layers = 3",
     "[distill]", "epochs = 6", "batch_size = 4", "max_new_tokens = 16", "max_questions = 24",
     "[evaluate]", "max_questions = 20",

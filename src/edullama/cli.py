@@ -14,8 +14,8 @@ from edullama.errors import EduLlamaError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from edullama.manifest import Manifest
     from edullama.recipe import Recipe
-    from edullama.records import Manifest
     from edullama.store import Stage, Workspace
 
 PARTIAL = 3  # exit code: the work is done, but some inputs could not be used
@@ -190,9 +190,26 @@ def finetune(
 
 
 @app.command()
-def shrink(course: Folder = HERE, overrides: Overrides = None) -> None:
+def shrink(
+    course: Folder = HERE,
+    overrides: Overrides = None,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep", help="Make none, but draw for every way to choose layers what students of each size lose."
+        ),
+    ] = False,
+) -> None:
     """Make the student out of some of the teacher's layers."""
-    _run_one("shrink", course, overrides)
+    if not sweep:
+        _run_one("shrink", course, overrides)
+        return
+    from edullama.stages import sweep as sweeping
+    from edullama.store import Workspace
+
+    work = Workspace(course)
+    with work.lock(), _interruptible("Run the same command again to go on from here."):
+        print(sweeping.run(work, _recipe(course, overrides or [])))
 
 
 @app.command()
@@ -271,7 +288,8 @@ def _limits(steps: int | None, questions: int | None) -> list[str]:
     if steps is not None:
         limits += [f"finetune.max_steps={steps}", f"distill.max_steps={steps}"]
     if questions is not None:
-        limits += [f"distill.max_questions={questions}", f"evaluate.max_questions={questions}"]
+        limits += [f"{name}={questions}" for name in ("distill.max_questions", "evaluate.max_questions")]
+        limits.append(f"shrink.questions={questions}")
     return limits
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from edullama.errors import InputError
-from edullama.records import FileStamp
+from edullama.manifest import FileStamp
 
 T = TypeVar("T")
 

@@ -104,35 +104,68 @@ class Finetune:
     learn: tuple[TextKind, ...] = ("explanation", "statement")  # window: plain slides; the others: pairs
     quantize: Literal["nf4", "none"] = "nf4"  # how the frozen base is held; none: in full precision
     checkpointing: Literal["auto", "always", "never"] = "auto"  # compute activations twice; auto: on GPUs, or if short
-    rank: int = 16  # of the LoRA adapter
-    alpha: int = 32  # the adapter's update is scaled by alpha / rank
+    rank: int = 32  # of the LoRA adapter
+    alpha: int = 64  # the adapter's update is scaled by alpha / rank
     targets: tuple[Linear, ...] | None = None  # linear layers with an adapter; none: all of the blocks'
     dropout: float = 0.0
     optimizer: Literal["auto", "adamw", "paged_adamw_8bit", "paged_adamw_32bit"] = "auto"
-    learning_rate: float = 1e-3
-    epochs: int = 4
-    batch_size: int = 2  # windows a step
+    learning_rate: float = 5e-4
+    epochs: int = 2
+    batch_size: int = 4  # texts a step
     max_tokens: int = 1024  # of one window; longer ones are split
     pack: bool = True  # a step's texts in one row without padding, none seeing another
     max_steps: int | None = None  # stop early: for trial runs
+    replay: float = 0.15  # general text that the base writes and goes on reading, as a share of the course's tokens
     held_out: float = 0.05  # share of the texts that is not learnt but watched, where there are 40 or more
     looks: int = 4  # how often the loss of those and of general prose is measured in training; 0: never
     patience: int | None = None  # stop after so many looks without a lower held-out loss, and keep the best adapter
     report_to: tuple[Tracker, ...] = ()
 
 
+# what goes: the layers without which answers change least, one after the other; those that change hidden states least;
+# the run of neighbours that turns them least; none more than others; those before the last few
+LayerChoice = Literal["greedy", "influence", "angle", "even", "ends"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrink:
-    layers: int | tuple[int, ...] = 20  # how many, evenly spread with first and last kept, or which (0-based)
+    layers: int | tuple[int, ...] = 20  # how many the student keeps, or which (0-based)
+    choose: LayerChoice = "greedy"  # which, where `layers` says how many
+    last: int = 2  # layers kept at the end by "ends", which keeps the others at the beginning
+    ffn: float = 1.0  # share of every FFN's width that is kept
+    questions: int = 32  # that the teacher answers: half to choose by, half to measure the choice
+
+
+Divergence = Literal["forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "total_variation", "mse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distill:
+    mode: Literal["teacher", "parallel", "onpolicy", "mixed"] = "teacher"  # whose answers the student reads
+    train: Literal["full", "lora", "last"] = "full"  # every weight; an adapter; the last layers with norms and head
+    last_layers: int = 3  # of train = "last"
     epochs: int = 4
     learning_rate: float = 5e-4
     batch_size: int = 8  # questions a step
+    divergence: Divergence = "forward_kl"
+    beta: float = 0.5  # of jsd: the teacher's share in the mixture
+    alpha: float = 0.1  # of the skewed KLs
     temperature: float = 2.0  # softens both distributions before they are compared
-    max_new_tokens: int = 80  # of a teacher's answer
+    final_temperature: float | None = None  # what the temperature moves to
+    temperature_schedule: Literal["constant", "linear", "cosine"] = "constant"
+    hard_share: float = 0.0  # of the loss: cross entropy of the tokens that are read
+    state_share: float = 0.0  # of the loss: squared difference of the last hidden states
+    targets: Literal["hidden", "topk", "live"] = "hidden"  # how the teacher's probabilities are kept
+    top_k: int = 64  # of targets = "topk"
+    answers_per_question: int = 1  # of the teacher; more than one need a sampling temperature
+    sampling_temperature: float = 0.0  # of answers; 0: the likeliest token each time
+    max_new_tokens: int = 80  # of an answer
+    student_share: float = 0.5  # of mode "mixed": questions for which the student's own answer is read
+    final_student_share: float | None = None  # what that moves to
+    recover_epochs: int = 0  # of QLoRA on the shrunk student before it is distilled, as the original did
+    held_out: float = 0.1  # share of the questions that is not learnt but watched, where there are 20 or more
+    looks: int = 4  # how often the student is compared on those in training; 0: never
+    patience: int | None = None  # stop after so many looks without a lower KL, and keep the best student
     max_questions: int | None = None  # of the catalogue: for trial runs
     max_steps: int | None = None
     report_to: tuple[Tracker, ...] = ()

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from edullama.errors import RecipeError
-from edullama.recipe import Endpoint, LectureCleaning, Recipe
+from edullama.recipe import Distill, Endpoint, LectureCleaning, Recipe
 
 
 def read_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
@@ -92,10 +92,15 @@ def _check_values(recipe: Recipe, source: str) -> None:
         "finetune.rank": recipe.finetune.rank,
         "finetune.epochs": recipe.finetune.epochs,
         "finetune.batch_size": recipe.finetune.batch_size,
+        "shrink.questions": recipe.shrink.questions,
+        "shrink.last": recipe.shrink.last,
         "distill.epochs": recipe.distill.epochs,
         "distill.batch_size": recipe.distill.batch_size,
         "distill.temperature": recipe.distill.temperature,
         "distill.max_new_tokens": recipe.distill.max_new_tokens,
+        "distill.top_k": recipe.distill.top_k,
+        "distill.answers_per_question": recipe.distill.answers_per_question,
+        "distill.last_layers": recipe.distill.last_layers,
         "ingest.workers": recipe.ingest.workers,
         **_endpoint_numbers(recipe),
     }
@@ -104,18 +109,39 @@ def _check_values(recipe: Recipe, source: str) -> None:
             raise RecipeError(f"{source}: '{name}' is {value}; it must be above 0")
     if recipe.prepare.window != 0.5 and recipe.prepare.window % 1:
         raise RecipeError(f"{source}: 'prepare.window' is {recipe.prepare.window}; it must be a whole number, or 0.5")
+    if not 0 <= recipe.finetune.replay <= 10:
+        raise RecipeError(f"{source}: 'finetune.replay' is {recipe.finetune.replay}; it must lie between 0 and 10")
     if not 0 <= recipe.finetune.held_out <= 0.5:
         raise RecipeError(f"{source}: 'finetune.held_out' is {recipe.finetune.held_out}; it must lie between 0 and 0.5")
     if recipe.finetune.looks < 0 or (recipe.finetune.patience is not None and recipe.finetune.patience < 1):
         raise RecipeError(f"{source}: 'finetune.looks' must be 0 or more, 'finetune.patience' 1 or more")
     if not 0 < recipe.prepare.exam_share < 1:
         raise RecipeError(f"{source}: 'prepare.exam_share' is {recipe.prepare.exam_share}; it must lie between 0 and 1")
+    if not 0 < recipe.shrink.ffn <= 1:
+        raise RecipeError(f"{source}: 'shrink.ffn' is {recipe.shrink.ffn}; it must be above 0, and 1 at the most")
     if recipe.finetune.train == "full" and (recipe.finetune.quantize == "nf4" or recipe.finetune.patience is not None):
         raise RecipeError(
             f"{source}: 'finetune.train' is 'full'; that needs quantize = \"none\", since weights in NF4 are frozen, "
             "and no patience, which keeps adapters"
         )
+    _check_distill(recipe.distill, source)
     _check_endpoints(recipe, source)
+
+
+def _check_distill(distill: Distill, source: str) -> None:
+    """Refuse shares outside of 0 to 1, and settings that exclude each other."""
+    names = ("beta", "alpha", "hard_share", "state_share", "student_share", "final_student_share", "held_out")
+    for name in names:
+        if (value := getattr(distill, name)) is not None and not 0 <= value <= 1:
+            raise RecipeError(f"{source}: 'distill.{name}' is {value}; it must lie between 0 and 1")
+    if distill.targets == "topk" and (
+        distill.divergence != "forward_kl" or distill.temperature_schedule != "constant" or distill.state_share
+    ):
+        raise RecipeError(
+            f"{source}: 'distill.targets' is 'topk', which serves forward_kl at one temperature alone, and no states"
+        )
+    if distill.answers_per_question > 1 and not distill.sampling_temperature > 0:
+        raise RecipeError(f"{source}: 'distill.answers_per_question' above 1 needs a 'distill.sampling_temperature'")
 
 
 def _endpoint_numbers(recipe: Recipe) -> dict[str, float]:

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -257,6 +257,8 @@ class Answer:
     text: str
     tokens: tuple[int, ...]  # token ids, the end token included where the model wrote it
     finish: Literal["stop", "length"]
+    sample: int = 0  # which of several answers to the same question
+    key: str = ""  # what it rests on: hashes of weights, tokenizer, template, settings and prompt; empty: not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,23 +374,15 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class FileStamp:
-    """Identity of a file; size and time spare reading it again when neither has changed."""
+class StudentWatch:
+    """How close a student in training is to the teacher on held-out questions, and how sound its own answers are."""
 
-    sha256: str
-    size: int  # bytes
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a finished stage was made of. Written last, so its presence means the stage is whole."""
-
-    stage: str
-    settings: dict[str, Any]
-    inputs: dict[str, FileStamp]
-    outputs: dict[str, FileStamp]
-    counts: dict[str, int]
-    seconds: float
-    versions: dict[str, str]
-    notes: list[str] = field(default_factory=list)
+    step: int  # 0: before training
+    loss: float  # as it is trained
+    kl: float  # forward KL at temperature 1, nats per token of the teacher's answers
+    agreement: float  # share of these tokens whose likeliest word is the teacher's
+    words: float  # of a free answer
+    repetition: float  # share of its four-word sequences that it has said before
+    dictionary: float  # share of its words that a dictionary has
+    distinct: float  # share of all answers' four-word sequences that differ
+    stopped: float  # share of answers that end by themselves

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from edullama.errors import InputError
 from edullama.files import PartialLog, from_json, read_jsonl, stamp_file, to_json, write_file
+from edullama.manifest import FileStamp, Manifest
 from edullama.recipe import Recipe
-from edullama.records import FileStamp, Manifest
 
 T = TypeVar("T")
 State = Literal["done", "stale", "missing", "unfinished", "by hand"]
@@ -72,19 +72,21 @@ STAGES = (
         "finetune", "3-finetune",
         reads=("2-prepare/windows.jsonl", "2-prepare/pairs.jsonl"),
         writes=("adapter/*", "steps.jsonl"),
-        extras=("watch.jsonl",),
+        extras=("watch.jsonl", "replay.jsonl"),
         settings=("course.model", "course.seed", "finetune"),
     ),
     Stage(
         "shrink", "4-shrink",
-        reads=("3-finetune/adapter/*",),
+        reads=("2-prepare/catalogue.jsonl", "3-finetune/adapter/*"),
         writes=("model/*", "layers.json"),
+        extras=("answers.jsonl", "scores.json"),
         settings=("course.model", "shrink"),
     ),
     Stage(
         "distill", "5-distill",
         reads=("2-prepare/catalogue.jsonl", "3-finetune/adapter/*", "4-shrink/model/*"),
-        writes=("answers.jsonl", "targets/*", "model/*", "steps.jsonl"),
+        writes=("answers.jsonl", "model/*", "steps.jsonl"),
+        extras=("targets/*", "watch.jsonl"),
         settings=("course.model", "course.seed", "distill"),
     ),
     Stage(

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pydantic import TypeAdapter
 
 from edullama.files import from_json
+from edullama.manifest import Manifest
 from edullama.recipe import Recipe
-from edullama.records import Estimate, Manifest, TokenCounts
+from edullama.records import Estimate, TokenCounts
 from edullama.store import Workspace
 
 MAIN = {

@@ -31,6 +31,13 @@ GAINS: dict[str, tuple[str, Fill]] = {  # questions: whose figure, and how it is
 CURVES: dict[str, Contender] = {"finetune": "teacher", "distill": "student"}  # whose weights the stage trains
 WATCHED = {"held_out": ("slides held out", "o", "-"), "general": ("general prose", "x", "--")}  # fields of Watch
 FORMS = (("#b0468b", "v"), ("#0072b2", "s"))  # half slides, four slides
+CHOICES = {  # of layers: colour and marker
+    "greedy": ("#0072b2", "o"),
+    "influence": ("#d98a00", "^"),
+    "angle": ("#009e73", "s"),
+    "even": ("#5a5a5a", "D"),
+    "ends": ("#b0468b", "v"),
+}
 NATS = "nats per token of the reference answer"
 WIDTH = 7.4  # inches; the report's column
 INK, FAINT = "#22262b", "#d9dce0"
@@ -225,6 +232,44 @@ def plot_windows(runs: Sequence[Learning]) -> Plot:
         for step, loss in points
     )
     return Plot(svg, _csv(("form", "loss_of", "step", "tokens", "nats"), table))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A student that has some of its teacher's layers, before it is trained."""
+
+    choice: str  # of which layers
+    layers: Sequence[int]
+    parameters: int  # real ones
+    kl: Estimate  # KL(teacher || student), nats per token of held-out answers
+
+
+def plot_cuts(cuts: Sequence[Cut]) -> Plot:
+    """Size against answer KL, a line for each way to choose layers, with its interval as a band."""
+    sizes = {len(cut.layers): cut.parameters / 1e6 for cut in cuts}
+    with _axes("sweep", height=4.2) as (figure, axes):
+        for choice, (colour, marker) in CHOICES.items():
+            own = sorted((cut for cut in cuts if cut.choice == choice), key=lambda cut: cut.parameters)
+            places, means, lows, highs = (list(column) for column in zip(*map(_band, own), strict=True))
+            axes.plot(places, means, color=colour, marker=marker, markersize=5, label=choice)
+            axes.fill_between(places, lows, highs, color=colour, alpha=0.12, linewidth=0)
+        axes.set_xticks(list(sizes.values()), [f"{size}\n{millions:,.0f} M" for size, millions in sizes.items()])
+        axes.set_ylim(bottom=0)
+        axes.set(xlabel="layers, weights", ylabel="KL to the teacher, nats per answer token  (low is better)")
+        axes.legend()
+        svg = _svg(figure, "sweep")
+    table = (
+        (cut.choice, len(kept), cut.parameters, kl.mean, kl.low, kl.high, kl.n, " ".join(map(str, kept)))
+        for cut, kl, kept in ((cut, cut.kl, cut.layers) for cut in cuts)
+    )
+    return Plot(svg, _csv(("choice", "layers", "parameters", "kl_nats", "low", "high", "n", "which"), table))
+
+
+def _band(cut: Cut) -> tuple[float, float, float, float]:
+    """Return millions of weights, and the KL with the ends of its interval: itself, where one answer gives none."""
+    assert cut.kl.mean is not None  # a sweep has answers to measure with
+    low = cut.kl.mean if cut.kl.low is None else cut.kl.low
+    return cut.parameters / 1e6, cut.kl.mean, low, cut.kl.mean if cut.kl.high is None else cut.kl.high
 
 
 def _whisker(axes: "Axes", place: int, contender: Contender, figure: Estimate, fill: Fill) -> None:

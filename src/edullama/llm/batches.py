@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 IGNORED = -100  # label of a position that carries no loss
+Answered = tuple[Sequence[int], Sequence[int]]  # token ids of a prompt and of the answer to it
 Row = dict[str, Any]  # "prompt" and "answer": token ids; in distillation also "states": (answer token, hidden)
 
 

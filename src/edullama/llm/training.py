@@ -3,7 +3,7 @@
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -15,10 +15,13 @@ from edullama.llm.device import keep_large_buffers
 from edullama.progress import Advance, bar
 from edullama.records import Step
 
+A = TypeVar("A", bound=TrainingArguments)
 CHECKPOINT_SECONDS = 90.0  # at most this much work is lost to a kill
 
 
-def training_arguments(folder: Path, rows: int, max_steps: int | None, **settings: Any) -> TrainingArguments:
+def training_arguments(
+    folder: Path, rows: int, max_steps: int | None, kind: type[A] = TrainingArguments, **settings: Any
+) -> A:
     """Return arguments with our defaults; `rows` examples in batches make the steps of an epoch.
 
     Everything that could differ between two runs of one recipe is fixed here: seed, order, schedule, precision.
@@ -40,7 +43,7 @@ def training_arguments(folder: Path, rows: int, max_steps: int | None, **setting
         "remove_unused_columns": False,
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
-    return TrainingArguments(**(defaults | settings))
+    return kind(**(defaults | settings))
 
 
 def train(trainer: Trainer, label: str) -> list[Step]:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from edullama.cache import Cache
 from edullama.errors import InputError
 from edullama.files import to_json
+from edullama.manifest import Manifest
 from edullama.recipe import Recipe
 from edullama.records import (
     CONTENDERS,
@@ -21,7 +22,6 @@ from edullama.records import (
     Contender,
     CrossLoss,
     Estimate,
-    Manifest,
     ReferenceLoss,
     Step,
     Support,

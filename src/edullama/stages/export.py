@@ -10,8 +10,9 @@ from pydantic import TypeAdapter
 
 from edullama.errors import ModelError
 from edullama.evaluation.findings import basis, telling
+from edullama.manifest import Manifest
 from edullama.recipe import Recipe
-from edullama.records import Card, Contender, Estimate, Manifest
+from edullama.records import Card, Contender, Estimate
 from edullama.stages.contenders import open_contender
 from edullama.store import Task, Workspace
 

@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from edullama.errors import InputError
+from edullama.manifest import Manifest
 from edullama.recipe import Recipe
-from edullama.records import Manifest, Pair, Step, Window
-from edullama.store import Workspace
+from edullama.records import Pair, Step, Window
+from edullama.store import Task, Workspace
 
 if TYPE_CHECKING:
     from edullama.llm.watching import Lookout
@@ -22,16 +23,30 @@ def run(work: Workspace, recipe: Recipe) -> Manifest:
     from edullama.llm.trackers import tracking
 
     settings, seed = recipe.finetune, recipe.course.seed
-    texts, held_out = hold_out(_choose_texts(work, settings.learn), settings.held_out if settings.looks else 0.0)
+    texts, held_out = hold_out(choose_texts(work, settings.learn), settings.held_out if settings.looks else 0.0)
     with tracking(settings.report_to, work.folder("finetune") / "trackers"):
         task = work.begin("finetune", recipe)
         lookout = open_lookout(recipe, held_out, settings.looks)
-        steps = qlora.finetune(recipe.course.model, texts, settings, seed, task.partial, lookout)
+        replay = _replay(task, recipe, texts)
+        steps = qlora.finetune(recipe.course.model, [*texts, *replay], settings, seed, task.partial, lookout)
     task.move_in(task.partial / "adapter", "adapter")
     task.write_records("steps.jsonl", steps)
     task.write_records("watch.jsonl", lookout.seen)
+    task.write_records("replay.jsonl", replay)
     task.notes += _tell_of_stopping(lookout, steps, settings.patience)
-    return task.finish(texts=len(texts), held_out=len(held_out), steps=len(steps))
+    return task.finish(texts=len(texts), replay=len(replay), held_out=len(held_out), steps=len(steps))
+
+
+def _replay(task: Task, recipe: Recipe, texts: Sequence[Window | Pair]) -> list[Window]:
+    """Return the general text that is learnt as well; an interrupted run goes on with what it had."""
+    from edullama.llm.replay import replay_for
+
+    log = task.log("replay", Window)
+    written = log.read()
+    if not written and recipe.finetune.replay:
+        written = replay_for(recipe.course.model, texts, recipe.finetune, recipe.course.seed)
+        log.append(written)
+    return written
 
 
 def open_lookout(recipe: Recipe, held_out: Sequence[Window | Pair], looks: int) -> "Lookout":
@@ -57,7 +72,7 @@ def _tell_of_stopping(lookout: "Lookout", steps: Sequence[Step], patience: int |
     return [f"The held-out loss was lowest after step {lookout.best.step}, and the adapter is of then."]
 
 
-def _choose_texts(work: Workspace, kinds: Collection[str]) -> list[Window | Pair]:
+def choose_texts(work: Workspace, kinds: Collection[str]) -> list[Window | Pair]:
     """Return the windows and pairs of these kinds. Raises InputError where there are none."""
     texts: list[Window | Pair] = list(work.read("prepare", "windows.jsonl", Window)) if "window" in kinds else []
     if set(kinds) - {"window"}:

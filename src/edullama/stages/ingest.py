@@ -17,8 +17,9 @@ from edullama.lectures.reading import Input, Opened, load_pages, open_inputs, re
 from edullama.lectures.review import Use
 from edullama.lectures.scanning import scan_all, want_figures, want_pages
 from edullama.lectures.slides import Lecture, Source, make_all_slides
+from edullama.manifest import Manifest
 from edullama.recipe import Recipe
-from edullama.records import Failure, Manifest, Slide
+from edullama.records import Failure, Slide
 from edullama.stages.drafts import Draft, Seen
 from edullama.stages.slide_files import write_lectures, write_review
 from edullama.stages.slide_models import describe_figures, describe_formulas, translate

@@ -19,21 +19,9 @@ from edullama.dataset.support import find_support
 from edullama.dataset.windows import make_windows
 from edullama.errors import ModelError
 from edullama.files import to_json
+from edullama.manifest import Manifest
 from edullama.recipe import Recipe
-from edullama.records import (
-    Card,
-    Draft,
-    Entry,
-    Flag,
-    Leak,
-    Manifest,
-    Pair,
-    Rejection,
-    Slide,
-    Support,
-    TokenCounts,
-    Window,
-)
+from edullama.records import Card, Draft, Entry, Flag, Leak, Pair, Rejection, Slide, Support, TokenCounts, Window
 from edullama.stages.authors import list_authors, warn_of_relatives
 from edullama.stages.card_models import draft, end_dry_run, normalise
 from edullama.store import WAITING, Task, Workspace
