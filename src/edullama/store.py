@@ -95,6 +95,7 @@ STAGES = (
             "2-prepare/exam.jsonl", "2-prepare/controls.jsonl", "2-prepare/support.jsonl", "2-prepare/authors.jsonl",
             "3-finetune/adapter/*", "3-finetune/steps.jsonl", "3-finetune/watch.jsonl",
             "4-shrink/model/*", "4-shrink/layers.json", "5-distill/model/*", "5-distill/steps.jsonl",
+            "5-distill/watch.jsonl",
         ),
         writes=("answers/*", "losses.jsonl", "control_losses.jsonl", "cross_losses.jsonl", "similarities.jsonl",
                 "verdicts.jsonl",

@@ -24,6 +24,7 @@ from edullama.records import (
     Estimate,
     ReferenceLoss,
     Step,
+    StudentWatch,
     Support,
     Verdict,
     Watch,
@@ -303,8 +304,11 @@ def _note(work: Workspace, recipe: Recipe, name: Contender) -> str:
 
 
 def _curves(work: Workspace) -> dict[str, list[dict[str, Any]]]:
-    """Return the loss curves of both trainings, and under "watch" the looks; a hand-made stage folder may have none."""
-    curves = {"watch": [asdict(look) for look in _looks(work)]}
+    """Return the loss curves of both trainings and the looks at them; a hand-made stage folder may have none."""
+    curves: dict[str, list[dict[str, Any]]] = {"finetune watch": [asdict(look) for look in _looks(work)]}
+    if (work.folder("distill") / "watch.jsonl").exists():
+        looks = work.read("distill", "watch.jsonl", StudentWatch)
+        curves["distill watch"] = [{"step": look.step, "held_out": look.loss} for look in looks]
     for stage in ("finetune", "distill"):
         if (work.folder(stage) / "steps.jsonl").exists():
             curves[stage] = [json.loads(to_json(step)) for step in work.read(stage, "steps.jsonl", Step)]
