@@ -95,7 +95,7 @@ def test_choices_that_look_at_no_answers_need_no_questions(
     work: Workspace, recipe: Recipe, choose: LayerChoice, layers: list[int]
 ) -> None:
     write_records(work.root / "2-prepare" / "catalogue.jsonl", [])
-    shrink.run(work, change(recipe, choose=choose, last=1))
+    shrink.run(work, change(recipe, choose=choose))
     assert facts(work)["layers"] == layers
     assert not (work.folder("shrink") / "answers.jsonl").exists()
 
@@ -181,7 +181,7 @@ def test_the_trial_runs_limit_is_how_many_questions_are_asked(work: Workspace, r
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("setting", ["ffn = 0.0", "ffn = 1.5", "questions = 0", 'choose = "best"'])
+@pytest.mark.parametrize("setting", ["ffn = 0.0", "ffn = 1.5", "questions = 0", "last = -1", 'choose = "best"'])
 def test_settings_that_cannot_work_are_refused(setting: str) -> None:
     name, _, value = setting.partition(" = ")
     with pytest.raises(RecipeError, match=f"shrink.{name}"):

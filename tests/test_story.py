@@ -121,7 +121,7 @@ def test_a_run_killed_in_every_long_stage_gives_the_same_as_one_left_alone(tmp_p
     for partial in (
         "1-ingest/cache.sqlite",
         "3-finetune/partial/checkpoints",
-        "5-distill/partial/answers.partial.jsonl",
+        "5-distill/partial/answers.jsonl",
         "5-distill/partial/checkpoints",
         "6-evaluate/partial/answers-student.partial.jsonl",
         "7-export/partial/teacher/model.safetensors",

@@ -131,7 +131,7 @@ LayerChoice = Literal["greedy", "influence", "angle", "even", "ends"]
 class Shrink:
     layers: int | tuple[int, ...] = 20  # how many the student keeps, or which (0-based)
     choose: LayerChoice = "greedy"  # which, where `layers` says how many
-    last: int = 2  # layers kept at the end by "ends", which keeps the others at the beginning
+    last: int | None = None  # of the layers that "ends" keeps: how many at the end; none: half of them
     ffn: float = 1.0  # share of every FFN's width that is kept
     questions: int = 32  # that the teacher answers: half to choose by, half to measure the choice
 

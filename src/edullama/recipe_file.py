@@ -93,7 +93,6 @@ def _check_values(recipe: Recipe, source: str) -> None:
         "finetune.epochs": recipe.finetune.epochs,
         "finetune.batch_size": recipe.finetune.batch_size,
         "shrink.questions": recipe.shrink.questions,
-        "shrink.last": recipe.shrink.last,
         "distill.epochs": recipe.distill.epochs,
         "distill.batch_size": recipe.distill.batch_size,
         "distill.temperature": recipe.distill.temperature,
@@ -119,6 +118,8 @@ def _check_values(recipe: Recipe, source: str) -> None:
         raise RecipeError(f"{source}: 'prepare.exam_share' is {recipe.prepare.exam_share}; it must lie between 0 and 1")
     if not 0 < recipe.shrink.ffn <= 1:
         raise RecipeError(f"{source}: 'shrink.ffn' is {recipe.shrink.ffn}; it must be above 0, and 1 at the most")
+    if recipe.shrink.last is not None and recipe.shrink.last < 0:
+        raise RecipeError(f"{source}: 'shrink.last' is {recipe.shrink.last}; it must be 0 or more")
     if recipe.finetune.train == "full" and (recipe.finetune.quantize == "nf4" or recipe.finetune.patience is not None):
         raise RecipeError(
             f"{source}: 'finetune.train' is 'full'; that needs quantize = \"none\", since weights in NF4 are frozen, "

@@ -2,10 +2,11 @@
 
 import csv
 import re
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
-from edullama.evaluation.plots import COLOURS, MARKERS, plot_all
+from edullama.evaluation.plots import CHOICES, COLOURS, MARKERS, Cut, plot_all, plot_cuts
+from edullama.recipe import LayerChoice
 from edullama.records import Estimate, ReferenceLoss
 
 ESTIMATES = [
@@ -65,14 +66,14 @@ def test_looks_at_a_training_run_stand_beside_its_loss() -> None:
         {"step": 0, "held_out": 3.5, "general": 3.1},
         {"step": 48, "held_out": None, "general": 3.2},
     ]
-    plot = plot_all([], [], {**STEPS, "watch": looks})["training"]
+    plot = plot_all([], [], {**STEPS, "finetune watch": looks})["training"]
     watched = [row for row in rows(plot.csv) if row["loss_of"] != "learnt"]
     assert [tuple(row.values()) for row in watched] == [
         ("finetune", "held_out", "0", "3.5"),
         ("finetune", "general", "0", "3.1"),
         ("finetune", "general", "48", "3.2"),
     ]
-    assert "slides held out" in plot.svg and "general prose" in plot.svg
+    assert "held out" in plot.svg and "general prose" in plot.svg
 
 
 def test_questions_that_the_slides_cannot_answer_have_a_row_and_a_plot_of_their_own() -> None:
@@ -102,3 +103,23 @@ def test_a_plot_without_numbers_is_not_made() -> None:
 
 def test_every_contender_has_a_colour_and_a_marker_of_its_own() -> None:
     assert len(set(COLOURS.values())) == len(set(MARKERS.values())) == 4
+
+
+def test_a_sweep_draws_a_line_for_each_choice_over_weights_and_says_which_layers() -> None:
+    cuts = [
+        Cut(choice, layers, 1_000_000 * len(layers), Estimate("answer_kl", kl, kl / 2, 2 * kl, 4, 0))
+        for choice in ("even", "greedy")
+        for layers, kl in (([0, 1, 3], 0.5), ([0, 3], 2.0))
+    ]
+    plot = plot_cuts(cuts)
+    rows = list(csv.DictReader(plot.csv.splitlines()))
+    assert rows[1] == {
+        "choice": "even", "layers": "2", "parameters": "2000000", "kl_nats": "2.0", "low": "1.0", "high": "4.0",
+        "n": "4", "which": "0 3",
+    }  # fmt: skip
+    assert "nats per answer token" in plot.svg and ">greedy<" in plot.svg and ">influence<" not in plot.svg
+
+
+def test_every_way_to_choose_layers_has_a_colour_and_a_marker_of_its_own() -> None:
+    assert set(CHOICES) == set(get_args(LayerChoice))
+    assert len({colour for colour, _ in CHOICES.values()}) == len({marker for _, marker in CHOICES.values()}) == 5

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from edullama.errors import InputError
+from edullama.errors import InputError, ModelError
 from edullama.llm.blocks import Texts, lay_out
 from edullama.llm.greedy_layers import greedy_removals
 from edullama.llm.layer_choice import (
@@ -99,7 +99,7 @@ def test_the_run_of_neighbours_with_the_smallest_angle_goes() -> None:
 
 
 def test_one_order_of_removals_gives_students_of_every_size() -> None:
-    order = [Removal(2, 0.1), Removal(0, 0.3), Removal(3, 0.9)]
+    order = [Removal(layer, 0.1, {}) for layer in (2, 0, 3)]
     assert [layers_left(order, 4, count) for count in (4, 3, 2, 1)] == [[0, 1, 2, 3], [0, 1, 3], [1, 3], [1]]
 
 
@@ -183,8 +183,7 @@ def test_a_search_that_was_interrupted_goes_on_to_the_same_end(deep: LlamaForCau
     kept: list[list[Removal]] = []
     whole = greedy_removals(deep, texts, targets, 4, keep=lambda removals: kept.append(list(removals)))
     assert kept == [whole[:n] for n in (1, 2, 3, 4)]
-    resumed = greedy_removals(deep, texts, targets, 4, done=whole[:2])
-    assert [removal.layer for removal in resumed] == [removal.layer for removal in whole]
+    assert greedy_removals(deep, texts, targets, 4, done=whole[:2]) == whole
     assert greedy_removals(deep, texts, targets, 3, done=whole) == whole[:3]
 
 
@@ -205,6 +204,13 @@ def test_the_next_layers_of_a_trained_student_are_chosen_by_the_teachers_targets
     nats = {layer: sum(kl * lengths[own] for own, kl in kls.items()) / 20 for layer, kls in without.items()}
     assert removal.layer == min(nats, key=nats.__getitem__)
     assert removal.kl == pytest.approx(min(nats.values()), rel=1e-4)
+
+
+def test_a_teacher_that_is_not_a_number_is_said_to_be_broken(deep: LlamaForCausalLM, texts: list[Texts]) -> None:
+    with torch.no_grad():
+        deep.model.norm.weight[0] = float("nan")
+    with pytest.raises(ModelError, match="broken"):
+        greedy_removals(deep, texts, make_targets(deep, texts), 1)
 
 
 def test_answers_without_a_token_are_left_out(tokenizer: PreTrainedTokenizerFast) -> None:

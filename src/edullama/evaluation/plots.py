@@ -29,7 +29,7 @@ GAINS: dict[str, tuple[str, Fill]] = {  # questions: whose figure, and how it is
     "control": ("control_loss.{}-base", "none"),
 }
 CURVES: dict[str, Contender] = {"finetune": "teacher", "distill": "student"}  # whose weights the stage trains
-WATCHED = {"held_out": ("slides held out", "o", "-"), "general": ("general prose", "x", "--")}  # fields of Watch
+WATCHED = {"held_out": ("held out", "o", "-"), "general": ("general prose", "x", "--")}  # fields of Watch
 FORMS = (("#b0468b", "v"), ("#0072b2", "s"))  # half slides, four slides
 CHOICES = {  # of layers: colour and marker
     "greedy": ("#0072b2", "o"),
@@ -82,7 +82,7 @@ def plot_all(
 
     They are gains, levels, questions, training, and unanswerable, which are the levels of `apart`: the losses of
     questions that the slides cannot answer. `steps` holds the step records of the training stages under "finetune"
-    and "distill", and the looks at the first under "watch".
+    and "distill", and the looks at them under "finetune watch" and "distill watch".
     """
     made = {
         "gains": plot_gains(estimates),
@@ -159,7 +159,7 @@ def plot_questions(losses: Sequence[ReferenceLoss]) -> Plot | None:
 
 
 def plot_training(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> Plot | None:
-    """The training loss over steps, one panel a stage, and under "finetune" what `steps` holds of looks at it.
+    """The training loss over steps, one panel a stage, and what `steps` holds of looks at it.
 
     Records without a loss are passed over.
     """
@@ -170,18 +170,18 @@ def plot_training(steps: Mapping[str, Sequence[Mapping[str, Any]]]) -> Plot | No
     curves = {stage: curve for stage, curve in curves.items() if curve}
     if not curves:
         return None
-    watched = _watched(steps.get("watch", ()))
+    watched = {stage: _watched(steps.get(f"{stage} watch", ())) for stage in curves}
     with _figure("training", height=2.6) as figure:
         panels = figure.subplots(1, len(curves), squeeze=False)[0]
         for axes, (stage, curve) in zip(panels, curves.items(), strict=True):
             _curve(axes, curve, COLOURS[CURVES[stage]])
             axes.set(title=stage, xlabel="step")
-            if stage == "finetune" and watched:
-                _looks(axes, watched)
+            if watched[stage]:
+                _looks(axes, watched[stage])
         panels[0].set_ylabel("loss, nats per token")
         svg = _svg(figure, "training")
     learnt = [(stage, "learnt", *point) for stage, curve in curves.items() for point in curve]
-    looks = [("finetune", kind, *point) for kind, curve in watched.items() for point in curve]
+    looks = [(stage, kind, *point) for stage, own in watched.items() for kind, curve in own.items() for point in curve]
     return Plot(svg, _csv(("stage", "loss_of", "step", "loss"), learnt + looks))
 
 
@@ -248,7 +248,8 @@ def plot_cuts(cuts: Sequence[Cut]) -> Plot:
     """Size against answer KL, a line for each way to choose layers, with its interval as a band."""
     sizes = {len(cut.layers): cut.parameters / 1e6 for cut in cuts}
     with _axes("sweep", height=4.2) as (figure, axes):
-        for choice, (colour, marker) in CHOICES.items():
+        for choice in dict.fromkeys(cut.choice for cut in cuts):
+            colour, marker = CHOICES[choice]
             own = sorted((cut for cut in cuts if cut.choice == choice), key=lambda cut: cut.parameters)
             places, means, lows, highs = (list(column) for column in zip(*map(_band, own), strict=True))
             axes.plot(places, means, color=colour, marker=marker, markersize=5, label=choice)

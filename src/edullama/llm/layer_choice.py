@@ -10,10 +10,11 @@ from edullama.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A layer that can go, and what it costs together with all that went before it."""
+    """A layer that can go, and what it costs together with all that went before it. Costs are nats per answer token."""
 
     layer: int
-    kl: float  # nats per answer token, of the answers that layers are chosen by
+    kl: float
+    others: dict[int, float]  # of each layer that is left: what its removal added to the KL when last looked at
 
 
 def check_count(count: int, total: int) -> int:

@@ -73,7 +73,7 @@ def choose_layers(settings: Shrink, total: int, found: Calibration | None) -> li
     if settings.choose == "even":
         return layer_choice.even_layers(total, count)
     if settings.choose == "ends":
-        return layer_choice.end_layers(total, count, settings.last)
+        return layer_choice.end_layers(total, count, count // 2 if settings.last is None else settings.last)
     assert found is not None  # needs_answers
     if settings.choose == "influence":
         return layer_choice.influential_layers(find_influences(found), count)
