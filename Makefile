@@ -18,7 +18,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED) $(PEERS)
-	for script in demo ingest prepare; do $(BIN)/python bench/$$script.py || exit 1; done
+	for script in demo ingest prepare finetune answering; do $(BIN)/python bench/$$script.py || exit 1; done
 	$(BIN)/python bench/memory_7b.py --layers 2
 
 nightly: test bench
