@@ -3,13 +3,15 @@
     .venv/bin/python bench/answering.py [--json] [--rounds 1] [--questions 288] [--tokens 80] [--threads N]
 
 The builtin model in fp32 answers the cards of the English courses beside the project (else the sample course's),
-greedily, with at most 80 tokens each. Every round both ways answer all of them in turns; `generate` gets them sorted
-by length. Tokens are those up to the end token, and seconds include the reading of prompts. Where others use the
-machine as well, the figures by CPU time with --threads 1 tell more. Then the answers' targets are kept in several
-forms: what they take on disk, and KL(teacher || what a student can learn of them), on one token of 64.
+greedily: with at most 80 tokens each, which nearly all of its answers take, and with at most as many as the card's
+own answer has, which is how long the answers of a teacher that has learnt from such are. Every round both ways answer
+all of them in turns; `generate` gets them sorted by length. Tokens are those up to the end token or the limit, and
+seconds include the reading of prompts. Where others use the machine as well, the figures by CPU time with --threads 1
+tell more. Then the answers' targets are kept in several forms: what they take on disk, and
+KL(teacher || what a student can learn of them), on one token of 64.
 
-Ends with a table, and with --json one line:
-{"answering_ratio": ..., "answering_ratio_by_cpu_time": ..., "tokens_per_second": ..., "kept": {...}, ...}.
+Ends with a table, and with --json one line: {"answering": {"long": {"ratio": ..., "ratio_by_cpu_time": ..., ...},
+"as long as the cards'": {...}}, "kept": {...}}.
 """
 
 import argparse
@@ -32,7 +34,7 @@ from edullama.llm.batches import Answered, pad_left
 from edullama.llm.decoding import Request, Written, decode
 from edullama.llm.generate import end_tokens
 from edullama.llm.models import Tokenizer, load_model, load_tokenizer
-from edullama.llm.rendering import render_prompt
+from edullama.llm.rendering import render_answer, render_prompt
 from edullama.llm.target_formats import Best, Format, Hidden
 from edullama.llm.targets import Report, begin_targets
 from edullama.recipe import BUILTIN
@@ -40,6 +42,7 @@ from part import Row, print_table
 
 T = TypeVar("T")
 BATCH = 16
+LONG, OWN = "long", "as long as the cards'"
 FORMS: dict[str, Format] = {
     "hidden, fp16": Hidden(),
     "hidden, bf16": Hidden("bfloat16"),
@@ -71,21 +74,29 @@ def main() -> None:
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     model, tokenizer = load_model(BUILTIN).eval(), load_tokenizer(BUILTIN)
-    prompts = [render_prompt(tokenizer, text) for text in questions(options.questions)]
-    requests = [Request(prompt, options.tokens) for prompt in sorted(prompts, key=len)]
-    rounds = [beside_generate(model, tokenizer, requests) for _ in range(options.rounds)]
-    rows, figures = compare(rounds)
-    kept_rows, kept = keep(model, requests, rounds[0][2])
-    print_table([*rows, *kept_rows])
+    cases = ask(tokenizer, options.questions, options.tokens)
+    rounds = [
+        {name: beside_generate(model, tokenizer, requests) for name, requests in cases.items()}
+        for _ in range(options.rounds)
+    ]
+    compared = {name: compare(name, [own[name] for own in rounds]) for name in cases}
+    kept_rows, kept = keep(model, cases[LONG], rounds[0][LONG][2])
+    print_table([*(row for rows, _ in compared.values() for row in rows), *kept_rows])
     if options.json:
-        print(json.dumps(figures | {"kept": kept}))
+        print(json.dumps({"answering": {name: figures for name, (_, figures) in compared.items()}, "kept": kept}))
 
 
-def questions(count: int) -> list[str]:
-    """Return that many questions of real cards, in an order that has nothing to do with their decks."""
+def ask(tokenizer: Tokenizer, count: int, tokens: int) -> dict[str, list[Request]]:
+    """Return that many questions of real cards, sorted by length: with one limit for all, and with the cards' own."""
     files = sorted(DATA.glob("*_en/qa/*")) or sorted((ROOT / "examples" / "course" / "cards").iterdir())
-    cards = {card.id: card for path in files for card in read_cards(path, path.name)[0]}
-    return [cards[id].question for id in sorted(cards)][:count]
+    found = {card.id: card for path in files for card in read_cards(path, path.name)[0]}
+    cards = [found[id] for id in sorted(found)][:count]  # in an order that has nothing to do with their decks
+    prompts = sorted(((render_prompt(tokenizer, card.question), card) for card in cards), key=lambda own: len(own[0]))
+    own = [min(tokens, len(render_answer(tokenizer, card.reference)) + 1) for _, card in prompts]
+    return {
+        LONG: [Request(prompt, tokens) for prompt, _ in prompts],
+        OWN: [Request(prompt, cap) for (prompt, _), cap in zip(prompts, own, strict=True)],
+    }
 
 
 def beside_generate(
@@ -115,15 +126,16 @@ def generate(model: LlamaForCausalLM, tokenizer: Tokenizer, requests: Sequence[R
         batch = requests[start : start + BATCH]
         tokens, mask = pad_left([request.prompt for request in batch], tokenizer.pad_token_id)
         out = model.generate(
-            input_ids=tokens, attention_mask=mask, max_new_tokens=batch[0].cap, do_sample=False,
+            input_ids=tokens, attention_mask=mask, max_new_tokens=max(own.cap for own in batch), do_sample=False,
             pad_token_id=tokenizer.pad_token_id, eos_token_id=ends,
         )  # fmt: skip
-        for row in out[:, tokens.shape[1] :].tolist():
-            answers.append(row[: next((place + 1 for place, token in enumerate(row) if token in ends), len(row))])
+        for row, request in zip(out[:, tokens.shape[1] :].tolist(), batch, strict=True):
+            length = next((place + 1 for place, token in enumerate(row) if token in ends), len(row))
+            answers.append(row[: min(length, request.cap)])
     return answers
 
 
-def compare(rounds: Sequence[tuple[Round, Round, Any]]) -> tuple[list[Row], dict[str, Any]]:
+def compare(case: str, rounds: Sequence[tuple[Round, Round, Any]]) -> tuple[list[Row], dict[str, Any]]:
     """Return speeds, their ratios round by round, and how many answers are not the same."""
     theirs, ours = [own[0] for own in rounds], [own[1] for own in rounds]
     over = f"{len(ours[0].answers)} questions, {ours[0].tokens} tokens"
@@ -135,16 +147,16 @@ def compare(rounds: Sequence[tuple[Round, Round, Any]]) -> tuple[list[Row], dict
     for name, (own, other) in speeds.items():
         ratio = [a / b for a, b in zip(own, other, strict=True)]
         rows += [
-            _spread(name, own, "tokens/s", over),
-            _spread(f"generate's {name}", other, "tokens/s", f"batch {BATCH}"),
-            _spread(f"{name}, generate's taken as 1", ratio, "x", "by round"),
+            _spread(f"{case}: {name}", own, "tokens/s", over),
+            _spread(f"{case}: generate's {name}", other, "tokens/s", f"batch {BATCH}"),
+            _spread(f"{case}: {name}, generate's as 1", ratio, "x", "by round"),
         ]
         ratios.append(median(ratio))
     differing = sum(a != b for a, b in zip(ours[0].answers, theirs[0].answers, strict=True))
-    rows.append(Row("answers that differ", differing, "", over="where two tokens are equally likely in fp32"))
+    rows.append(Row(f"{case}: answers that differ", differing, "", over="where two tokens are equally likely in fp32"))
     figures = {
-        "answering_ratio": ratios[0],
-        "answering_ratio_by_cpu_time": ratios[1],
+        "ratio": ratios[0],
+        "ratio_by_cpu_time": ratios[1],
         "tokens_per_second": median(run.tokens / run.seconds for run in ours),
         "tokens_per_cpu_second": median(run.tokens / run.cpu_seconds for run in ours),
         "differing_answers": differing,

@@ -175,7 +175,7 @@ def test_the_teacher_is_not_asked_again_and_another_ones_answers_are_refused(
     assert again.answers == first.answers and (tmp_path / "answers.jsonl").read_bytes() == written
     with torch.no_grad():
         teacher.model.norm.weight.mul_(2)
-    with pytest.raises(InputError, match="another weights"):
+    with pytest.raises(InputError, match="other weights than now"):
         ask_teacher(teacher, tokenizer, QUESTIONS, 8, settings.sampling, settings.form, tmp_path)
 
 

@@ -49,8 +49,8 @@ CAPTIONS = {
     "questions": "Each exam question under base and teacher. Below the line, the teacher finds the reference likelier.",
     "training": (
         "Loss while training. Pale: as measured at each step; strong: running mean. Black, where they were measured: "
-        "slides of the course that were held out, and prose on other things; neither is learnt. The first rises when "
-        "slides are learnt by heart, the second when the model forgets."
+        "slides (finetune) and questions (distill) of the course that were held out, and prose on other things; none "
+        "of it is learnt. The first rises when slides are learnt by heart, prose when the model forgets."
     ),
     "unanswerable": "Every dot is one question that the slides cannot answer.",
 }

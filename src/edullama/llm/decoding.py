@@ -19,7 +19,7 @@ from transformers import LlamaForCausalLM
 
 from edullama.llm.cached_llama import CachedLlama, Step, row_bytes, unwrap
 
-ROWS = 192  # answers written at the same time: with more, products are hardly faster
+ROWS = 144  # answers written at the same time: with more, products are hardly faster
 CACHE_BYTES = 2**30  # of keys, values and states: larger models get fewer rows
 PROMPT_TOKENS = 2048  # of prompts that are read in one step
 SHORTEST_WAVE = 256  # tokens of prompt and answer; longer ones go apart, as the longest row sets the size of all

@@ -10,7 +10,7 @@ from transformers import LlamaForCausalLM
 from edullama.errors import ModelError
 from edullama.llm.blocks import Passage, Texts
 from edullama.llm.layer_choice import Removal
-from edullama.llm.layer_scores import Target, divergences
+from edullama.llm.layer_scores import Target, token_kls
 from edullama.progress import bar
 
 
@@ -81,7 +81,7 @@ class _Search:
             self.passages, self.states, self.places, self.targets, strict=True
         ):
             hidden: Tensor = passage.through(behind, states[place])
-            nats += float(divergences(self.model, hidden[predicting], target).double().sum())
+            nats += float(token_kls(self.model, hidden[predicting], target).double().sum())
             if nats > limit * self.tokens:
                 break
         return nats / self.tokens

@@ -28,11 +28,15 @@ def make_targets(teacher: LlamaForCausalLM, batches: Sequence[Texts]) -> list[Ta
     found = []
     for texts in batches:
         states = last_states(teacher, texts, range(len(teacher.model.layers)))
-        logits = [teacher.lm_head(teacher.model.norm(part)).float() for part in states.split(ROWS)]
-        log_p = torch.cat(logits).log_softmax(-1)
-        probabilities = log_p.exp()
-        found.append(Target(probabilities, torch.einsum("nv,nv->n", probabilities, log_p)))
+        found.append(target_of(teacher.lm_head(teacher.model.norm(states))))
     return found
+
+
+def target_of(logits: Tensor) -> Target:
+    """Return what a teacher's logits (answer token, vocab) say, wherever they come from."""
+    log_p = logits.float().log_softmax(-1)
+    probabilities = log_p.exp()
+    return Target(probabilities, torch.einsum("nv,nv->n", probabilities, log_p))
 
 
 @torch.inference_mode()
@@ -46,7 +50,7 @@ def answer_kls(
     chosen = range(len(model.model.layers)) if layers is None else layers
     found: dict[str, float] = {}
     for texts, target in zip(batches, targets, strict=True):
-        kls = divergences(model, last_states(model, texts, chosen), target).double().split(texts.lengths)
+        kls = token_kls(model, last_states(model, texts, chosen), target).double().split(texts.lengths)
         found |= {own: float(part.mean()) for own, part in zip(texts.ids, kls, strict=True)}
     return found
 
@@ -58,7 +62,7 @@ def last_states(model: LlamaForCausalLM, texts: Texts, layers: Sequence[int]) ->
     return hidden[texts.predicting.to(hidden.device)]
 
 
-def divergences(model: LlamaForCausalLM, states: Tensor, target: Target) -> Tensor:
+def token_kls(model: LlamaForCausalLM, states: Tensor, target: Target) -> Tensor:
     """Return KL(teacher || model) in nats (n,) of states (n, hidden) before the final norm.
 
     The teacher's share is there already, so that each logit is read twice and nothing else of their size is made.
