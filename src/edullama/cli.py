@@ -289,7 +289,7 @@ def _limits(steps: int | None, questions: int | None) -> list[str]:
         limits += [f"finetune.max_steps={steps}", f"distill.max_steps={steps}"]
     if questions is not None:
         limits += [f"{name}={questions}" for name in ("distill.max_questions", "evaluate.max_questions")]
-        limits.append(f"shrink.questions={questions}")
+        limits.append(f"shrink.questions={max(2, questions)}")  # one to choose layers by, one to measure
     return limits
 
 
